@@ -1,0 +1,272 @@
+"""A dataset: an ordered set of cases with a name and a content digest."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, JsonValue, ValidationError, field_validator
+
+from harness.errors import DatasetError
+from harness.schema import Value, canonical_json, digest, first_problem, read_json
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+Mode = Literal["strict", "unordered", "subset", "superset", "in_order"]
+ArgsMode = Literal["exact", "subset", "superset", "ignore"]
+End = Literal["answer", "limit", "interrupt", "error"]
+Fault = Literal["rate_limit", "timeout", "connect_error"]
+
+
+class PathExpectation(Value):
+    """The nodes that a trial should visit; what counts as equal is the mode's."""
+
+    mode: Mode = "strict"
+    nodes: tuple[str, ...]
+
+
+class ToolExpectation(Value):
+    """One tool call that is expected; no `args` means any."""
+
+    name: str
+    args: dict[str, JsonValue] | None = None
+
+
+class ToolsExpectation(Value):
+    """The tool calls of a trial; `args` is one mode for all tools, or a mode by tool name (`*` for the others)."""
+
+    mode: Mode = "strict"
+    calls: tuple[ToolExpectation, ...]
+    args: ArgsMode | dict[str, ArgsMode] = "exact"
+
+
+class FallbackExpectation(Value):
+    """Who should answer after how many requests on the wire; `node` narrows both to one node."""
+
+    answered_by: str | None = None
+    attempts: int | None = Field(default=None, ge=0)
+    node: str | None = None
+
+
+class Limits(Value):
+    """Bounds on one trial: counts, tokens, dollars, seconds. Reaching a bound is fine, passing it is not."""
+
+    steps: int | None = Field(default=None, ge=0)
+    visits: dict[str, int] = {}
+    tool_calls: int | None = Field(default=None, ge=0)
+    model_calls: int | None = Field(default=None, ge=0)
+    repeated_calls: int | None = Field(default=None, ge=0)
+    repeated_states: int | None = Field(default=None, ge=0)
+    no_progress: int | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=0)
+    cost_usd: float | None = Field(default=None, ge=0)
+    duration_s: float | None = Field(default=None, ge=0)
+
+    def override(self, other: "Limits") -> "Limits":
+        """Return these limits with those that `other` sets, key by key; visits are merged node by node."""
+        if other == Limits():
+            return self
+        merged = {**self.model_dump(exclude_defaults=True), **other.model_dump(exclude_defaults=True)}
+        merged["visits"] = {**self.visits, **other.visits}
+        return Limits(**merged)
+
+
+_NO_LIMITS = Limits()  # one for all cases without any: a large dataset stays small
+
+
+class Expected(Value):
+    """What is expected of one trial; what is left out is not checked. `reference` is for evaluators of the LangSmith form."""
+
+    route: dict[str, str] = {}
+    path: PathExpectation | None = None
+    tools: ToolsExpectation | None = None
+    output: dict[str, JsonValue] = {}
+    fallback: FallbackExpectation | None = None
+    interrupts: tuple[JsonValue, ...] | None = None
+    limits: Limits = Field(default_factory=lambda: _NO_LIMITS)
+    ends: End = "answer"
+    reference: dict[str, JsonValue] = {}
+
+    @field_validator("output")
+    @classmethod
+    def _of_the_end(cls, output: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for key in output:
+            if key not in {"text", "state"} and not key.startswith("state."):
+                message = f"{key!r} is neither 'text' nor 'state.<path>'; did you mean 'state.{key}'?"
+                raise ValueError(message)
+        return output
+
+
+_NOTHING_EXPECTED = Expected()
+
+
+class FaultPlace(Value):
+    """Where a fault strikes: the k-th model call (or embedding) of the trial, or of one node if it is named; from 1."""
+
+    model_call: int | None = Field(default=None, ge=1)
+    embedding: int | None = Field(default=None, ge=1)
+    node: str | None = None
+
+
+class FaultSpec(Value):
+    """A fault to inject: that request and the following `times - 1` of its kind are damaged."""
+
+    at: FaultPlace
+    fault: Fault
+    times: int = Field(default=1, ge=1)
+    retry_after_s: float | None = Field(default=None, ge=0)
+
+    @field_validator("at")
+    @classmethod
+    def _somewhere(cls, at: FaultPlace) -> FaultPlace:
+        if at == FaultPlace():
+            message = "say where: model_call, embedding or node"
+            raise ValueError(message)
+        if at.model_call and at.embedding:
+            message = "model_call and embedding are two places; write two faults"
+            raise ValueError(message)
+        return at
+
+
+class Case(Value):
+    """One input with what is expected of it."""
+
+    id: str = Field(min_length=1)
+    inputs: JsonValue
+    expected: Expected = Field(default_factory=lambda: _NOTHING_EXPECTED)
+    resume: tuple[JsonValue, ...] = ()
+    faults: tuple[FaultSpec, ...] = ()
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, JsonValue] = {}
+
+
+class Dataset(Value):
+    """Cases in their order; the digest covers their content, not how the file is written."""
+
+    name: str
+    cases: tuple[Case, ...]
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of the cases' content."""
+        return digest("\n".join(case.to_json() for case in self.cases))
+
+
+def parse(text: str, *, name: str, path: str) -> Dataset:
+    """Read a dataset from the text of a .jsonl, .yaml or .csv file; `path` is named in every error."""
+    text = text.removeprefix("\ufeff")  # spreadsheets write it
+    suffix = path.rpartition(".")[2].lower()
+    readers = {"jsonl": _jsonl_rows, "yaml": _yaml_rows, "yml": _yaml_rows, "csv": _csv_rows}
+    if suffix not in readers:
+        message = f"{path}: a dataset is a .jsonl, .yaml or .csv file"
+        raise DatasetError(message)
+    cases: dict[str, Case] = {}
+    for place, row in readers[suffix](text, path):
+        case = _case(row, place)
+        if case.id in cases:
+            message = f"{place}: case id {case.id!r} stands twice; ids must be unique"
+            raise DatasetError(message)
+        cases[case.id] = case
+    return Dataset(name=name, cases=tuple(cases.values()))
+
+
+def _case(row: Any, place: str) -> Case:
+    if not isinstance(row, dict):
+        message = f"{place}: a case is an object with 'id' and 'inputs', this is {type(row).__name__}"
+        raise DatasetError(message)
+    try:
+        return Case.model_validate_json(canonical_json(_from_langsmith(row)))
+    except ValidationError as error:
+        message = f"{place}: {first_problem(error, Case)}"
+        raise DatasetError(message) from None
+    except (TypeError, ValueError) as error:
+        message = f"{place}: not representable as JSON: {error}"
+        raise DatasetError(message) from None
+
+
+def _from_langsmith(row: dict[str, Any]) -> dict[str, Any]:
+    """Translate LangSmith's field names: `outputs` is what is expected, `split` a tag; its exports hold empty fields as null."""
+    row = {key: value for key, value in row.items() if value is not None or key not in {"outputs", "split", "metadata"}}
+    if "outputs" in row and "expected" not in row:
+        outputs = row.pop("outputs")
+        row["expected"] = outputs if _is_expectation(outputs) else {"reference": outputs}
+    if "split" in row:
+        split, tags = row.pop("split"), row.get("tags") or []
+        row["tags"] = [*(tags if isinstance(tags, list) else [tags]), *([split] if isinstance(split, str) else split)]
+    return row
+
+
+def _is_expectation(outputs: Any) -> bool:
+    """Tell our own expectations from a target's outputs, which may be called `output` or `route` too."""
+    if not isinstance(outputs, dict) or not outputs.keys() <= Expected.model_fields.keys():
+        return False
+    places = outputs.get("output", {})
+    tables = [value for key, value in outputs.items() if key not in {"interrupts", "ends"}]
+    return all(isinstance(table, dict) for table in tables) and all(key == "text" or key.partition(".")[0] == "state" for key in places)
+
+
+def _jsonl_rows(text: str, path: str) -> Iterator[tuple[str, Any]]:
+    for number, line in enumerate(io.StringIO(text), start=1):  # not splitlines: a JSON text may hold U+2028
+        if not line.strip():
+            continue
+        try:
+            yield f"{path}:{number}", read_json(line.strip())
+        except ValueError as error:
+            message = f"{path}:{number}: not JSON: {error}"
+            raise DatasetError(message) from None
+
+
+def _yaml_rows(text: str, path: str) -> Iterator[tuple[str, Any]]:
+    try:
+        rows = yaml.load(text, Loader=_LOADER)  # noqa: S506, a safe loader
+        node = yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        message = f"{path}{line}: not YAML: {getattr(error, 'problem', None) or error}"
+        raise DatasetError(message) from None
+    if rows is None:
+        return
+    if not isinstance(rows, list):
+        message = f"{path}: a YAML dataset is a list of cases"
+        raise DatasetError(message)
+    lines = [item.start_mark.line + 1 for item in node.value] if isinstance(node, yaml.SequenceNode) else []
+    for line, row in zip(lines, rows, strict=True):
+        yield f"{path}:{line}", row
+
+
+def _csv_rows(text: str, path: str) -> Iterator[tuple[str, Any]]:
+    """Read CSV: column names are dotted places (`inputs.question`, `expected.route.classify`); cells are JSON or text."""
+    reader = csv.DictReader(io.StringIO(text), strict=True)
+    try:
+        for row in reader:
+            place = f"{path}:{reader.line_num}"
+            if None in row:
+                message = f"{place}: more cells than columns"
+                raise DatasetError(message)
+            yield place, _nested({key: cell for key, cell in row.items() if cell not in {"", None}}, place)
+    except csv.Error as error:
+        message = f"{path}:{reader.reader.line_num}: not CSV: {error}"
+        raise DatasetError(message) from None
+
+
+def _nested(cells: dict[str, str], place: str) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for column, cell in cells.items():
+        *parents, last = column.split(".")
+        target = row
+        for parent in parents:
+            target = target.setdefault(parent, {})
+            if not isinstance(target, dict):
+                message = f"{place}: column {column!r} is inside another column"
+                raise DatasetError(message)
+        target[last] = cell if column == "id" else _cell(cell)
+    return row
+
+
+def _cell(cell: str) -> Any:
+    try:
+        return read_json(cell)
+    except ValueError:
+        return cell
