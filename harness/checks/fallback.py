@@ -1,0 +1,121 @@
+"""The check `fallback`: who answered in the end, and after how many attempts."""
+
+from pydantic import JsonValue
+
+from harness.checks.context import CheckContext
+from harness.checks.quoting import listed, times
+from harness.checks.visits import is_at, last_nodes, steps_of
+from harness.dataset import Case, FallbackExpectation
+from harness.score import Score, failed, passed
+from harness.trace import Trace, WireCall
+
+
+def check(case: Case, trace: Trace, context: CheckContext) -> tuple[Score, ...]:
+    """Compare who answered and the number of model requests on the wire with `expected.fallback`.
+
+    `answered_by` is a node, which must have run last, or a model, which the last request must have named or the answer must name.
+    Where the last request failed no model answered: the node that ran last did.
+    """
+    wanted = case.expected.fallback
+    if wanted is None or (wanted.answered_by is None and wanted.attempts is None):
+        return ()
+    calls = tuple(call for call in trace.model_calls if wanted.node is None or is_at(call.place, wanted.node))
+    problems = [*_wrong_answerer(wanted, calls, trace, context), *_wrong_attempts(wanted, calls)]
+    reason = f"{'; '.join(problems)}; {_story(calls, wanted)}" if problems else ""
+    score = failed("fallback", "fallback", reason) if problems else passed("fallback", "fallback")
+    return (score.model_copy(update={"detail": _detail(calls, trace)}),)
+
+
+def fell_back(calls: tuple[WireCall, ...]) -> bool:
+    """Tell whether another model than the one asked first answered, or none although one was asked.
+
+    Asked first is the first of the requests that led to the last answer: those of the same visit of the node, and the failed ones
+    right before. So two nodes that use two models are no fallback.
+    """
+    if not calls or _answering(calls) is None:
+        return bool(calls)
+    last = calls[-1]
+    first = last
+    for call in reversed(calls):
+        if call.place != last.place and not _damaged(call):
+            break
+        first = call
+    return first.model != last.model
+
+
+def _answering(calls: tuple[WireCall, ...]) -> WireCall | None:
+    return calls[-1] if calls and _was_answered(calls[-1]) else None
+
+
+def _was_answered(call: WireCall) -> bool:
+    return call.answered and call.error is None
+
+
+def _damaged(call: WireCall) -> bool:
+    return not _was_answered(call) or call.fault not in {None, "slow"}
+
+
+def _wrong_answerer(wanted: FallbackExpectation, calls: tuple[WireCall, ...], trace: Trace, context: CheckContext) -> list[str]:
+    name = wanted.answered_by
+    if name is None:
+        return []
+    if name in context.nodes or steps_of(trace, name):
+        return [] if _ran_last(name, trace) else [f"expected node {name!r} to answer, but {_last(trace)} ran last"]
+    answering = _answering(calls)
+    if answering is None:
+        return [f"expected model {name!r} to answer, but {_why_none(calls)} and {_last(trace)} ran last"]
+    if name in {answering.model, answering.answered_model}:
+        return []
+    return [f"expected {name!r} to answer, but model {_model(answering)!r} did"]
+
+
+def _why_none(calls: tuple[WireCall, ...]) -> str:
+    if not calls:
+        return "no model was asked"
+    return "the last request failed" if any(map(_was_answered, calls)) else "every request failed"
+
+
+def _ran_last(name: str, trace: Trace) -> bool:
+    return name in last_nodes(trace) or bool(trace.steps and is_at(trace.steps[-1].place, name))
+
+
+def _last(trace: Trace) -> str:
+    nodes = last_nodes(trace)
+    return f"node {'+'.join(nodes)!r}" if nodes else "no node"
+
+
+def _wrong_attempts(wanted: FallbackExpectation, calls: tuple[WireCall, ...]) -> list[str]:
+    if wanted.attempts is None or wanted.attempts == len(calls):
+        return []
+    return [f"expected {times(wanted.attempts, 'attempt')}, there were {len(calls)}"]
+
+
+def _story(calls: tuple[WireCall, ...], wanted: FallbackExpectation) -> str:
+    where = f" of node {wanted.node!r}" if wanted.node else ""
+    told = [f"{number}. {_attempt(call)}" for number, call in enumerate(calls, start=1)]
+    return f"attempts{where}: {listed(told)}"
+
+
+def _attempt(call: WireCall) -> str:
+    how = [str(call.status)] if call.status is not None else []
+    how += [call.error] if call.error else []
+    how += [f"fault {call.fault}"] if call.fault else []
+    verb = "answered" if _was_answered(call) else "failed"
+    told = how if not _was_answered(call) or call.fault else []
+    return f"{_model(call)} {verb}" + (f" ({', '.join(told)})" if told else "")
+
+
+def _model(call: WireCall) -> str:
+    return call.model or call.answered_model or "(unnamed model)"
+
+
+def _detail(calls: tuple[WireCall, ...], trace: Trace) -> dict[str, JsonValue]:
+    answering = _answering(calls)
+    errors: list[JsonValue] = [_attempt(call) for call in calls if _damaged(call)]
+    return {
+        "answered_by": _model(answering) if answering else "+".join(last_nodes(trace)),
+        "answered_model": answering.answered_model if answering else None,
+        "attempts": len(calls),
+        "errors": errors,
+        "fell_back": fell_back(calls),
+    }
