@@ -1,0 +1,43 @@
+"""The document that `--json` prints."""
+
+import json
+from collections.abc import Sequence
+
+from pydantic import JsonValue
+
+from harness.errors import ExitCode
+from harness.gate import Summary, overall, overall_verdict
+
+
+def document(experiment: str, summaries: Sequence[Summary], *, exit_code: ExitCode | None = None) -> dict[str, JsonValue]:
+    """Return the document; `exit_code` is the command's where it knows better than the gate (a budget stop, say)."""
+    verdicts = [summary.verdict for summary in summaries]
+    return {
+        "verdict": overall_verdict(verdicts),
+        "exit_code": int(overall(verdicts) if exit_code is None else exit_code),
+        "experiment": experiment,
+        "suites": {summary.provenance.name: _suite(summary) for summary in summaries},
+    }
+
+
+def render(experiment: str, summaries: Sequence[Summary], *, exit_code: ExitCode | None = None) -> str:
+    """Return the document as JSON text; it is ASCII, so that any standard output can take it."""
+    return json.dumps(document(experiment, summaries, exit_code=exit_code), indent=2, allow_nan=False) + "\n"
+
+
+def _suite(summary: Summary) -> dict[str, JsonValue]:
+    tally, verdict = summary.tally, summary.verdict
+    metrics = tally.metrics()
+    return {
+        "verdict": verdict.verdict,
+        "trials": tally.trials,
+        "passed": tally.passed,
+        "failed": tally.failed,
+        "errors": tally.errors,
+        "stale": tally.stale,
+        "unscored": tally.unscored,
+        "metrics": {name: metric.value for name, metric in metrics.items()},
+        "metric_reasons": {name: metric.reason for name, metric in metrics.items() if metric.value is None},
+        "reasons": list(verdict.reasons),
+        "notes": list(verdict.notes),
+    }
