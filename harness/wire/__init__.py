@@ -1,0 +1,1 @@
+"""The wire seam: what answers the requests of the code under test, and what keeps it from answering them otherwise."""

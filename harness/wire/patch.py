@@ -1,0 +1,124 @@
+"""The patch: vcrpy's stubs for every HTTP library, put in once per process, asking the wire of the running trial."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from harness.cassette.exchange import Request, Response
+from harness.wire.trial import Note, TrialWire, current
+
+_TRACING_PATHS = re.compile(r"(/api(/v\d)?)?/(runs|info|otel|sessions)\b")
+_HTTPX_LIKE = ("httpx", "httpx2")
+
+
+@contextmanager
+def patched() -> Iterator[None]:
+    """Route the HTTP of this process through the running trial's wire. Cassettes that the code under test opens itself lie on top."""
+    from vcr.patch import PATCHER_NAMES, CassettePatcherBuilder  # noqa: PLC0415, imports every HTTP library there is
+
+    own = ("httpx", "httpx2", "aiohttp")
+    others = tuple(name for name in PATCHER_NAMES if name not in own)
+    groups = {**{name: (name,) for name in own}, "http.client": others}
+    # all are built before any is entered: vcrpy imports its stubs on building, which must see unpatched libraries
+    builds = [
+        CassettePatcherBuilder(_Stub(library, tuple(name for name in PATCHER_NAMES if name not in names))).build()
+        for library, names in groups.items()
+    ]
+    with ExitStack() as stack:
+        for patcher in itertools.chain(*builds):
+            stack.enter_context(patcher)
+        yield
+
+
+class _Stub:
+    """What vcrpy's stubs of one library take for their cassette."""
+
+    custom_patches = ()
+
+    def __init__(self, library: str, skip_patchers: tuple[str, ...]) -> None:
+        self.library = library
+        self.skip_patchers = skip_patchers
+        self._path = "harness"
+
+    write_protected = False  # what is not to go live never gets past can_play_response_for
+
+    def filter_request(self, request: Any) -> Any:
+        """Take every request."""
+        return request
+
+    def can_play_response_for(self, vcr_request: Any) -> bool:
+        """Answer the request, once, and tell whether there is an answer to play."""
+        note = getattr(vcr_request, "harness_note", None)
+        if note is None:
+            trial, thread = current()
+            request = _request(vcr_request)
+            if is_tracing(request):
+                _fail(self.library, "connect_error", "LangSmith's tracing is out of reach while a trial runs")
+            if trial.allows(request):
+                return False
+            note = trial.answer(request, thread=thread)
+            vcr_request.harness_note, vcr_request.harness_trial = note, trial
+        return note.reply is not None
+
+    def play_response(self, vcr_request: Any) -> dict[str, Any]:
+        """Return the answer as vcrpy's stubs want it, or raise what the client library would."""
+        reply = vcr_request.harness_note.reply
+        if reply.failure:
+            _fail(self.library, reply.failure, f"{reply.failure} (injected by the harness)")
+        return _vcr_response(reply.response)
+
+    def append(self, vcr_request: Any, response: dict[str, Any]) -> None:
+        """Take the real server's answer."""
+        note: Note | None = getattr(vcr_request, "harness_note", None)
+        if note is not None:  # a host of allow_hosts is neither recorded nor replayed
+            trial: TrialWire = vcr_request.harness_trial
+            trial.keep(note, _response(response))
+
+    def find_requests_with_most_matches(self, _request: Any) -> list[Any]:
+        """Explain nothing: the wire has its own misses."""
+        return []
+
+
+def is_tracing(request: Request) -> bool:
+    """Tell LangSmith's tracing, which is telemetry, from what an agent may depend on, such as its prompt hub."""
+    return request.host.endswith("smith.langchain.com") and _TRACING_PATHS.match(urlsplit(request.url).path) is not None
+
+
+def _request(vcr_request: Any) -> Request:
+    body = vcr_request.body
+    if hasattr(body, "read"):
+        body = body.read()
+    elif not isinstance(body, bytes | str | None):
+        body = b"".join(part if isinstance(part, bytes) else part.encode() for part in body)
+    data = body.encode() if isinstance(body, str) else body or b""
+    headers = tuple((str(name), str(value)) for name, value in vcr_request.headers.items())
+    return Request(vcr_request.method, vcr_request.uri, data, headers)
+
+
+def _vcr_response(response: Response) -> dict[str, Any]:
+    headers: dict[str, list[str]] = {}
+    for name, value in response.headers:
+        headers.setdefault(name, []).append(value)
+    return {"status": {"code": response.status, "message": ""}, "headers": headers, "body": {"string": response.body}}
+
+
+def _response(response: dict[str, Any]) -> Response:
+    headers = tuple(
+        (name, value) for name, values in response["headers"].items() for value in ([values] if isinstance(values, str) else values)
+    )
+    return Response(response["status"]["code"], response["body"]["string"] or b"", headers)
+
+
+def _fail(library: str, failure: str, message: str) -> NoReturn:
+    """Raise the time-out or the connection error of the client library itself."""
+    if library in _HTTPX_LIKE:
+        module = __import__(library)
+        raise (module.ReadTimeout if failure == "timeout" else module.ConnectError)(message)
+    if library == "aiohttp":
+        import aiohttp  # noqa: PLC0415, there if its stub was called
+
+        raise (aiohttp.ServerTimeoutError if failure == "timeout" else aiohttp.ClientConnectionError)(message)
+    raise (TimeoutError if failure == "timeout" else ConnectionRefusedError)(message)
