@@ -1,0 +1,266 @@
+"""A whole run: from a plan to a finished experiment on disk."""
+
+import contextlib
+import datetime as dt
+import importlib.metadata
+import itertools
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness import graph, price, store
+from harness.cassette.exchange import Exchange
+from harness.dataset import Case
+from harness.errors import UsageError
+from harness.experiment import Experiment, Trial
+from harness.gate import Summary, judge_experiment
+from harness.runner.plan import Bench, Plan
+from harness.runner.pool import WorkerDied, can_fork, spread
+from harness.runner.trial import TrialRunner
+from harness.store import ExperimentFolder, TrialKey
+from harness.trace import Crash, Trace
+from harness.wire.guard import guarded
+from harness.wire.layers import Recorder
+from harness.wire.patch import patched
+
+_PACKAGES = ("langgraph-harness", "langgraph", "langchain-core", "langchain-openai", "openai", "vcrpy", "genai-prices")
+
+_SAME_SECOND = 1000
+
+Progress = Callable[[int, int], None]
+"""Told how many trials of how many are done."""
+
+
+@contextlib.contextmanager
+def sealed() -> Iterator[bool]:
+    """Route HTTP through the wire, guard the sockets and silence LangSmith's tracing; yields whether that had been on."""
+    with patched(), guarded():
+        yield graph.silence_tracing()
+
+
+@contextlib.contextmanager
+def sealed_without_keys() -> Iterator[bool]:
+    """Seal the process for replay, which needs no provider's key."""
+    with sealed() as tracing_was_on:
+        graph.give_placeholder_keys()
+        yield tracing_was_on
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One trial to run."""
+
+    bench: Bench
+    case: Case
+    repeat: int
+
+    @property
+    def key(self) -> TrialKey:
+        """Return the key of its trial."""
+        return (self.bench.name, self.bench.variant, self.case.id, self.repeat)
+
+
+def tasks_of(plan: Plan) -> list[Task]:
+    """Return all trials of a plan, in dataset order."""
+    return [Task(bench, case, repeat) for bench in plan.benches for case in bench.cases for repeat in range(1, plan.selection.repeat + 1)]
+
+
+def begin(plan: Plan, *, now: dt.datetime, command: tuple[str, ...]) -> ExperimentFolder:
+    """Make the folder of a new experiment and write its head."""
+    suites = plan.provenance()
+    folder = _fresh_folder(plan.project.root, f"{now:%Y%m%d-%H%M%S}")
+    folder.write_head(
+        Experiment(
+            id=folder.path.name,
+            started_at=now.isoformat(timespec="seconds"),
+            commit=_commit(plan.project.root),
+            packages=_packages(),
+            price_table=price.table_version(),
+            repeat=plan.selection.repeat,
+            command=command,
+            suites=suites,
+        )
+    )
+    return folder
+
+
+def _fresh_folder(root: Path, stem: str) -> ExperimentFolder:
+    for number in range(1, _SAME_SECOND):
+        try:
+            return store.new_experiment(root, f"{stem}-{number:02d}")
+        except UsageError:
+            continue
+    message = f"{store.experiments_folder(root)}: no folder can be made for the experiment"
+    raise UsageError(message)
+
+
+def _packages() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def _commit(root: Path) -> str | None:
+    try:
+        answer = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=10, check=False)  # noqa: S607, the user's own git
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None
+
+
+def check_resumable(plan: Plan, head: Experiment, identifier: str) -> None:
+    """Refuse to go on with an experiment of something else than what would be run now."""
+    for before, after in itertools.zip_longest(head.suites, plan.provenance()):
+        if before == after:
+            continue
+        if before is None or after is None:
+            what = "the selected suites"
+        else:
+            what = ", ".join(name for name in type(before).model_fields if getattr(before, name) != getattr(after, name))
+        message = f"experiment {identifier!r} cannot be resumed: {what} changed since it was started; run anew"
+        raise UsageError(message)
+    if head.repeat != plan.selection.repeat:
+        message = f"experiment {identifier!r} cannot be resumed: it was started with --repeat {head.repeat}"
+        raise UsageError(message)
+
+
+def execute(plan: Plan, folder: ExperimentFolder, *, jobs: int, progress: Progress) -> None:
+    """Run what the folder lacks, append each trial as it ends, and put them in dataset order at the end."""
+    tasks = tasks_of(plan)
+    with folder.appending():
+        missing = [index for index, task in enumerate(tasks) if task.key not in folder.done]
+        finished = len(tasks) - len(missing)
+        for index, line in _lines(plan, tasks, missing, jobs):
+            folder.append(tasks[index].key, line)
+            finished += 1
+            progress(finished, len(tasks))
+    folder.put_in_order(plan.keys())
+
+
+def _lines(plan: Plan, tasks: list[Task], missing: list[int], jobs: int) -> Iterator[tuple[int, str]]:
+    if jobs > 1 and len(missing) > 1 and can_fork():
+        yield from spread(missing, lambda: _work(plan, tasks)[0], jobs, lambda death: _dead(tasks[death.task], death).to_json())
+        return
+    work, close = _work(plan, tasks)
+    try:
+        for index in missing:
+            yield index, work(index)
+    finally:
+        close()
+
+
+def _work(plan: Plan, tasks: list[Task]) -> tuple[Callable[[int], str], Callable[[], None]]:
+    runner = TrialRunner(plan.project.root, plan.project.config.prices)
+
+    def work(index: int) -> str:
+        return run_task(plan, tasks[index], runner).to_json()
+
+    return work, runner.close
+
+
+def run_task(plan: Plan, task: Task, runner: TrialRunner) -> Trial:
+    """Replay one trial over the cassette of its case."""
+    exchanges = store.read_cassette(plan.project.root, task.bench.name, task.case.id)
+    return runner.run(task.bench, task.case, task.repeat, exchanges)
+
+
+def _dead(task: Task, death: WorkerDied) -> Trial:
+    suite, variant, case, repeat = task.key
+    trace = Trace(ends="error", crash=Crash(type="WorkerDied", message=str(death)))
+    return Trial(suite=suite, variant=variant, case=case, repeat=repeat, outcome="error", trace=trace)
+
+
+def finish(folder: ExperimentFolder, *, now: dt.datetime) -> tuple[Experiment, tuple[Summary, ...]]:
+    """Judge the experiment and mark it done, with the proof of what it did: exchanges played, sockets opened."""
+    head = folder.head()
+    counts: Counter[str] = Counter()
+    summaries = judge_experiment(head, _counted(folder.trials(), counts))
+    done = {
+        "status": "done",
+        "finished_at": now.isoformat(timespec="seconds"),
+        "exchanges_played": counts["played"],
+        "sockets_opened": counts["sockets"],
+    }
+    head = head.model_copy(update=done)
+    folder.write_head(head)
+    return head, summaries
+
+
+def _counted(trials: Iterator[Trial], counts: Counter[str]) -> Iterator[Trial]:
+    for trial in trials:
+        counts.update(played=trial.played, sockets=trial.sockets)
+        yield trial
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What recording did to the cassette of one case; `old_kept` tells that recording anew failed and nothing was overwritten."""
+
+    suite: str
+    case: str
+    before: int
+    added: int
+    old_kept: bool
+    trials: tuple[Trial, ...]
+
+
+def record(plan: Plan, *, everything: bool, now: Callable[[], str]) -> Iterator[Recorded]:
+    """Ask the real servers for what the cassettes lack, case by case; with `everything`, for all of it anew."""
+    runner = TrialRunner(plan.project.root, plan.project.config.prices)
+    try:
+        for suite, benches in itertools.groupby(plan.benches, key=lambda bench: bench.name):
+            variants = list(benches)
+            for case in variants[0].cases:
+                yield _record_case(plan, suite, variants, case, runner, everything=everything, now=now)
+    finally:
+        runner.close()
+
+
+def _record_case(
+    plan: Plan, suite: str, benches: list[Bench], case: Case, runner: TrialRunner, *, everything: bool, now: Callable[[], str]
+) -> Recorded:
+    root = plan.project.root
+    before = store.read_cassette(root, suite, case.id)
+    retained = _without_variants(before, {bench.variant for bench in benches}) if everything else ()
+    exchanges: tuple[Exchange, ...] = () if everything else before
+    added = 0
+    trials = []
+    for bench in benches:
+        recorder = Recorder(list(exchanges), bench.variant, now)
+        try:
+            trial = runner.run(bench, case, 1, exchanges, recorder)
+        finally:
+            added += len(recorder.exchanges) - len(exchanges)
+            exchanges = tuple(recorder.exchanges)
+            if not everything and exchanges != before:
+                store.write_cassette(root, suite, case.id, exchanges)  # what was paid for is kept, whatever happened
+        trials.append(trial)
+        exchanges = _marked(exchanges, trial, bench.variant)
+    lost = everything and any(_unanswered(trial) for trial in trials)
+    if not lost and (*retained, *exchanges) != before:
+        store.write_cassette(root, suite, case.id, (*retained, *exchanges))
+    return Recorded(suite, case.id, before=len(before), added=added, old_kept=lost, trials=tuple(trials))
+
+
+def _without_variants(exchanges: tuple[Exchange, ...], variants: set[str]) -> tuple[Exchange, ...]:
+    """Return what was recorded under other variants too, for those alone."""
+    left = (replace(exchange, variants=tuple(name for name in exchange.variants if name not in variants)) for exchange in exchanges)
+    return tuple(exchange for exchange in left if exchange.variants)
+
+
+def _unanswered(trial: Trial) -> bool:
+    """Tell whether a trial failed because a server gave no answer worth keeping."""
+    return trial.outcome == "error" and any(call.source in {"none", "live"} and call.exchange is None for call in trial.trace.calls)
+
+
+def _marked(exchanges: tuple[Exchange, ...], trial: Trial, variant: str) -> tuple[Exchange, ...]:
+    """Note the variant on every exchange that its trial played."""
+    played = {call.exchange for call in trial.trace.calls if call.exchange is not None and call.source != "live"}
+    return tuple(
+        replace(exchange, variants=(*exchange.variants, variant)) if index in played and variant not in exchange.variants else exchange
+        for index, exchange in enumerate(exchanges)
+    )

@@ -1,0 +1,260 @@
+"""The store: everything read from and written to disk. What is written is written whole or not at all."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from harness.cassette import vcr_yaml
+from harness.cassette.exchange import Exchange
+from harness.cassette.redact import secrets_in
+from harness.errors import (
+    CassetteError,
+    ConfigError,
+    DatasetError,
+    ExperimentMissing,
+    ExperimentUnreadable,
+    HarnessError,
+    PromptError,
+    UsageError,
+)
+from harness.experiment import Experiment, Trial, read_trial
+from harness.schema import digest
+
+TrialKey = tuple[str, str, str, int]
+_LONGEST_NAME = 200  # bytes; file systems take 255, and a file that is being written has a longer one
+
+
+def read_text(path: Path, error: type[HarnessError], *, shown: str) -> str:
+    """Return the text of a file, or raise `error` with what is wrong with it."""
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        message = f"{shown}: there is no such file"
+    except UnicodeDecodeError as problem:
+        message = f"{shown}: not UTF-8 text (byte {problem.start})"
+    except OSError as problem:
+        message = f"{shown}: cannot be read: {problem.strerror or problem}"
+    raise error(message) from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file atomically: it is there whole, or as it was before."""
+    try:
+        _write_whole(path, text)
+    except OSError as error:
+        message = f"{path}: cannot be written: {error.strerror or error}"
+        raise UsageError(message) from None
+
+
+def _write_whole(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_dataset_text(root: Path, name: str) -> str:
+    """Return the text of a dataset file."""
+    return read_text(root / name, DatasetError, shown=name)
+
+
+def read_script_text(root: Path, name: str) -> str:
+    """Return the text of a script file."""
+    return read_text(root / name, ConfigError, shown=name)
+
+
+def read_prompts(root: Path, folder: str) -> dict[str, dict[str, str]]:
+    """Return the text of every prompt version: name -> version -> text. A folder that is not there holds none."""
+    prompts: dict[str, dict[str, str]] = {}
+    for path in sorted((root / folder).glob("*/*.md")):
+        text = read_text(path, PromptError, shown=str(path.relative_to(root)))
+        prompts.setdefault(path.parent.name, {})[path.stem] = text
+    return prompts
+
+
+def cassette_path(root: Path, suite: str, case: str) -> Path:
+    """Return where the cassette of a case lies; CassetteError where its id makes no file name."""
+    name = vcr_yaml.file_name(case)
+    if len(name) > _LONGEST_NAME:
+        message = (
+            f"case id {case[:40] + '…'!r} is too long to name a cassette file; shorten it to {_LONGEST_NAME - len('.yaml')} characters"
+        )
+        raise CassetteError(message)
+    return root / "cassettes" / suite / name
+
+
+def read_cassette(root: Path, suite: str, case: str) -> tuple[Exchange, ...]:
+    """Return the exchanges recorded for a case; without a file there are none."""
+    path = cassette_path(root, suite, case)
+    if not path.exists():
+        return ()
+    shown = str(path.relative_to(root))
+    return vcr_yaml.loads(read_text(path, CassetteError, shown=shown), path=shown)
+
+
+def write_cassette(root: Path, suite: str, case: str, exchanges: tuple[Exchange, ...]) -> None:
+    """Write the cassette of a case; refused if anything in it still looks like a secret."""
+    path = cassette_path(root, suite, case)
+    text = vcr_yaml.dumps(exchanges)
+    kinds = secrets_in(text)
+    if kinds:
+        message = f"{path.relative_to(root)}: not written: it would hold something like a secret ({', '.join(sorted(set(kinds)))})"
+        raise CassetteError(message)
+    write_text(path, text)
+
+
+def cassettes_digest(root: Path, suite: str, cases: tuple[str, ...]) -> str:
+    """Return one digest of the cassette files of these cases."""
+    paths = ((case, cassette_path(root, suite, case)) for case in cases)
+    return digest("\n".join(f"{case} {digest(path.read_bytes())}" for case, path in paths if path.exists()))
+
+
+def experiments_folder(root: Path) -> Path:
+    """Return the folder that holds the experiments."""
+    return root / "reports" / "experiments"
+
+
+class ExperimentFolder:
+    """An experiment on disk: experiment.json, and trials.jsonl to which trials are appended as they end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lines: dict[TrialKey, tuple[int, int]] = {}
+        self._file: BinaryIO | None = None
+
+    @property
+    def trials_path(self) -> Path:
+        """Return the path of the trials."""
+        return self.path / "trials.jsonl"
+
+    def head(self) -> Experiment:
+        """Read the experiment's head."""
+        path = self.path / "experiment.json"
+        if not path.is_file():
+            message = f"{self.path}: there is no experiment here (no experiment.json)"
+            raise ExperimentMissing(message)
+        return Experiment.read(read_text(path, ExperimentUnreadable, shown=str(path)), path=str(path))
+
+    def write_head(self, experiment: Experiment) -> None:
+        """Write the experiment's head."""
+        document = experiment.model_dump(mode="json")
+        write_text(self.path / "experiment.json", json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+    def trials(self) -> Iterator[Trial]:
+        """Read the trials one by one, in the order of the file; a last line that was cut off is no trial."""
+        if not self.trials_path.is_file():
+            return
+        with self.trials_path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.endswith(b"\n"):
+                    yield self._trial(line, number)
+
+    def _trial(self, line: bytes, number: int) -> Trial:
+        try:
+            return read_trial(line.decode(), path=str(self.trials_path), number=number)
+        except UnicodeDecodeError:
+            message = f"{self.trials_path}:{number}: not UTF-8 text"
+            raise ExperimentUnreadable(message) from None
+
+    @contextmanager
+    def appending(self) -> Iterator[Self]:
+        """Open the trials for appending; a last line that was cut off is dropped first, whole ones are indexed."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self.trials_path.open("ab") as file:
+            _lock(file, self.path)
+            self._index()
+            file.seek(0, os.SEEK_END)  # a torn last line may have been cut off
+            self._file = file
+            try:
+                yield self
+            finally:
+                self._file = None
+
+    def _index(self) -> None:
+        self._lines = {}
+        if not self.trials_path.exists():
+            return
+        with self.trials_path.open("r+b") as file:
+            start = 0
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    file.truncate(start)
+                    break
+                self._lines[self._trial(line, number).key] = (start, len(line))
+                start += len(line)
+
+    @property
+    def done(self) -> frozenset[TrialKey]:
+        """Return the keys of the trials that are written."""
+        return frozenset(self._lines)
+
+    def append(self, key: TrialKey, line: str) -> None:
+        """Append one trial and flush it, so that a killed run loses only what was in flight."""
+        if self._file is None:
+            message = "append is for `with folder.appending()`"
+            raise RuntimeError(message)
+        data = line.encode() + b"\n"
+        self._lines[key] = (self._file.tell(), len(data))
+        self._file.write(data)
+        self._file.flush()
+
+    def put_in_order(self, keys: Iterator[TrialKey]) -> None:
+        """Rewrite the trials in this order, atomically; keys that were not run are passed over."""
+        temporary = self.trials_path.with_suffix(".part")
+        with self.trials_path.open("rb") as source, temporary.open("wb") as target:
+            for key in keys:
+                if key in self._lines:
+                    start, length = self._lines[key]
+                    source.seek(start)
+                    target.write(source.read(length))
+        temporary.replace(self.trials_path)
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    """Keep two processes from writing to one experiment; the lock ends with the process."""
+    try:
+        import fcntl  # noqa: PLC0415, only where there is one
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        message = f"{path.name}: another process is running this experiment"
+        raise UsageError(message) from None
+
+
+def open_experiment(root: Path, name: str) -> ExperimentFolder:
+    """Return an experiment by its id, its path, or `latest`."""
+    folder = experiments_folder(root)
+    if name == "latest":
+        newest = max((path.parent for path in folder.glob("*/experiment.json")), key=lambda path: path.name, default=None)
+        if newest is None:
+            message = f"there is no experiment in {folder.relative_to(root)}; `harness run` makes one"
+            raise ExperimentMissing(message)
+        return ExperimentFolder(newest)
+    for path in (folder / name, Path(name), Path(name).parent if Path(name).suffix else Path(name)):
+        if (path / "experiment.json").is_file():
+            return ExperimentFolder(path)
+    message = f"there is no experiment {name!r}; `harness list` shows them"
+    raise ExperimentMissing(message)
+
+
+def new_experiment(root: Path, identifier: str) -> ExperimentFolder:
+    """Make the folder of a new experiment; ids are never used twice."""
+    folder = experiments_folder(root) / identifier
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        message = f"experiment {identifier!r} exists already"
+        raise UsageError(message) from None
+    return ExperimentFolder(folder)
