@@ -1,0 +1,1 @@
+"""Reference agents: LangGraph graphs as their users write them; nothing here imports `harness`."""
