@@ -1,0 +1,106 @@
+"""What the tests share: a project in a folder of its own, and the real command run in it."""
+
+import json
+import os
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from openai_server import serving
+
+from harness.cli import main
+from harness.experiment import Trial
+from harness.script import parse
+
+
+@dataclass
+class Answer:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        """Return its one JSON document."""
+        return json.loads(self.out)
+
+
+class World:
+    """A user's project: files in, commands, experiments out."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch):
+        self.root = root
+        self._monkeypatch = monkeypatch
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file, its common indentation removed."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text).lstrip("\n"), "utf-8")
+        return path
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace one piece of a file; it has to be there."""
+        path = self.root / name
+        text = path.read_text("utf-8")
+        assert text.count(old) >= 1, f"{old!r} is not in {name}"
+        path.write_text(text.replace(old, new), "utf-8")
+
+    def cases(self, *cases: dict, name: str = "datasets/agent.jsonl") -> None:
+        """Write a dataset."""
+        self.write(name, "\n".join(json.dumps(case) for case in cases) + "\n")
+
+    def suite(self, extra: str = "", *, graph: str = "agent.py:build", tables: str = "") -> None:
+        """Write a config of one suite, `agent`."""
+        lines = [
+            "[suites.agent]",
+            f'graph = "{graph}"',
+            'dataset = "datasets/agent.jsonl"',
+            textwrap.dedent(extra),
+            textwrap.dedent(tables),
+        ]
+        self.write("harness.toml", "\n".join(lines))
+
+    def harness(self, *arguments: str) -> Answer:
+        """Run the command in the project."""
+        # each command starts as a fresh process would: with the user's files as they are now
+        import sys
+
+        for name in [name for name, module in sys.modules.items() if str(getattr(module, "__file__", None)).startswith(str(self.root))]:
+            del sys.modules[name]
+        answer = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+        return Answer(answer.exit_code, answer.stdout, answer.stderr)
+
+    def record(self, rules: str, *arguments: str) -> Answer:
+        """Record against a real server on loopback whose model follows these rules."""
+        with serving(parse(textwrap.dedent(rules), path="rules")) as server, self._monkeypatch.context() as patch:
+            patch.setenv("OPENAI_BASE_URL", server.base_url)
+            patch.setenv("OPENAI_API_KEY", os.environ.get("OPENAI_API_KEY") or "a-key-of-the-tests")
+            answer = self.harness("record", *arguments)
+            self.asked = list(server.asked)
+            return answer
+
+    def trials(self, name: str = "latest") -> list[Trial]:
+        """Return the trials of an experiment."""
+        from harness import store
+
+        return list(store.open_experiment(self.root, name).trials())
+
+    def trial(self) -> Trial:
+        """Return the only trial of the latest experiment."""
+        (trial,) = self.trials()
+        return trial
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """Return an empty project, in which the process stands."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+        monkeypatch.delenv(name)
+    return World(tmp_path, monkeypatch)

@@ -1,0 +1,71 @@
+"""A real OpenAI-compatible HTTP server on loopback whose answers are composed by a script; what tests record from."""
+
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from harness.cassette.convert import fit
+from harness.cassette.exchange import Request
+from harness.cassette.segments import segments
+from harness.script import Script
+
+
+class Server(ThreadingHTTPServer):
+    """Counts what it is asked; answers 404 where no rule applies."""
+
+    daemon_threads = True
+
+    def __init__(self, script: Script, delay_s: float = 0.0):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.script = script
+        self.delay_s = delay_s
+        self.asked: list[Request] = []
+        self.used: dict[int, int] = {}
+
+    @property
+    def base_url(self) -> str:
+        """Return the URL to give to a client."""
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_POST(self):
+        """Answer by the script."""
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        request = Request("POST", f"{self.server.base_url}{self.path.removeprefix('/v1')}", body)
+        self.server.asked.append(request)
+        time.sleep(self.server.delay_s)
+        asked = segments(request)
+        answer = self.server.script.answer(asked, None, self.server.used)
+        if answer is None:
+            self.send_error(404)
+            return
+        answer, _ = fit(answer, streamed=asked.streamed)
+        self.send_response(answer.status)
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(answer.body)))
+        self.send_header("connection", "close")  # clients that outlive a test keep no connection to it
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@contextmanager
+def serving(script: Script, delay_s: float = 0.0):
+    """Serve on a free port until the block ends."""
+    server = Server(script, delay_s)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

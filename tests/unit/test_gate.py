@@ -1,0 +1,362 @@
+"""The gate as a truth table."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.cassette.miss import Miss
+from harness.errors import ExitCode, ExperimentUnreadable
+from harness.experiment import Bound, Experiment, Outcome, SuiteProvenance, Trial
+from harness.gate import SEVERITY, SuiteVerdict, judge, judge_experiment, most_severe, overall, overall_verdict
+from harness.metric import Tally, names
+from harness.score import Score, failed, passed, unscored
+from harness.trace import Place, Trace, Usage, WireCall
+
+PASS, FAIL, CRASHED, STALE, NOTHING = ExitCode.PASS, ExitCode.GATE_FAILED, ExitCode.CRASHED, ExitCode.STALE, ExitCode.NOTHING_RAN
+
+
+def suite(cases: int = 1, *, gate: dict[str, Bound] | None = None, **fields: Any) -> SuiteProvenance:
+    """Return the provenance of a suite of so many cases."""
+    known: dict[str, Any] = {"suite": "s", "variant": "default", "dataset": "d.jsonl", "graph": "g:build", "match": "semantic"}
+    known |= {
+        "dataset_digest": "d",
+        "cassettes_digest": "c",
+        "graph_fingerprint": "f",
+        "mode": "invoke",
+        "build": "trial",
+        "checks": ("route",),
+    }
+    return SuiteProvenance(**{**known, "cases": cases, "gate": gate or {}, **fields})
+
+
+def trial(case: str, outcome: Outcome = "pass", *scores: Score, **fields: Any) -> Trial:
+    """Return a trial with the scores given, or with an `ends` score that fits."""
+    usual: dict[Outcome, Score] = {"fail": failed("ends", "ends", "wanted answer"), "error": failed("ends", "ends", "crashed")}
+    usual |= {"unscored": unscored("judge", "judge", "no reference")}
+    found = scores or (usual.get(outcome, passed("ends", "ends")),)
+    return Trial(suite="s", variant="default", case=case, outcome=outcome, **{"trace": Trace(), "scores": found, **fields})
+
+
+def good(case: str = "a") -> Trial:
+    """Return a trial whose route is right."""
+    return trial(case, "pass", passed("ends", "ends"), passed("route", "route.r", router="r", expected="x", actual="x"))
+
+
+def bad(case: str = "b", check: str = "route") -> Trial:
+    """Return a trial in which one check failed."""
+    return trial(
+        case,
+        "fail",
+        passed("ends", "ends"),
+        failed(check, "route.r" if check == "route" else check, "wrong", router="r", expected="x", actual="y"),
+    )
+
+
+def limited(case: str = "l") -> Trial:
+    """Return a trial that reached the recursion limit."""
+    return trial(case, "fail", failed("ends", "ends", "wanted answer, got limit"), trace=Trace(ends="limit"))
+
+
+def crashed(case: str = "e") -> Trial:
+    """Return a trial that crashed; its route counts as wrong."""
+    return trial(case, "error", failed("route", "route.r", "never ran", router="r", expected="x", actual=None))
+
+
+def stale(case: str = "z", cause: str = "the model changed", tokens: int | None = 100) -> Trial:
+    """Return a trial that missed its cassette."""
+    return trial(case, "stale", misses=(Miss(place=Place(node="n"), request="POST /", cause=cause, tokens=tokens),))
+
+
+def paid(case: str, cost_usd: float | None) -> Trial:
+    """Return a passing trial of a known or unknown cost."""
+    call = WireCall(place=Place(), kind="chat", source="replay", url="u", model="m", status=200, usage=Usage(), cost_usd=cost_usd)
+    return trial(case, "pass", passed("ends", "ends"), trace=Trace(calls=(call,)))
+
+
+def verdict(trials: list[Trial], gate: dict[str, Bound] | None = None, **fields: Any) -> SuiteVerdict:
+    """Judge trials of a suite with as many cases."""
+    return judge(suite(**{"cases": len({one.case for one in trials}), "gate": gate, **fields}), Tally(trials))
+
+
+TABLE = [
+    # what happened, the gate, the verdict, the exit code
+    ("a pass passes", [good()], {}, "pass", PASS),
+    ("a failed check fails", [good(), bad()], {}, "fail", FAIL),
+    ("a crash is an error", [good(), crashed()], {}, "error", CRASHED),
+    ("a stale case is stale", [good(), stale()], {}, "stale", STALE),
+    ("nothing scored is no pass", [trial("u", "unscored")], {}, "fail", NOTHING),
+    ("one unscored beside a pass fails", [good(), trial("u", "unscored")], {}, "fail", FAIL),
+    ("a bound may allow unscored ones", [good(), trial("u", "unscored")], {"unscored.rate": Bound(max=0.5)}, "pass", PASS),
+    ("nothing at all is no pass", [], {}, "fail", NOTHING),
+    ("a crash outranks stale", [stale(), crashed()], {}, "error", CRASHED),
+    ("stale outranks a failure", [stale(), bad()], {}, "stale", STALE),
+    ("a crash outranks a failure", [crashed(), bad()], {}, "error", CRASHED),
+    ("all crashed within the bound is no pass", [crashed()], {"error.rate": Bound(max=1.0)}, "fail", NOTHING),
+    ("a crash within the bound passes", [good(), crashed()], {"error.rate": Bound(max=0.5)}, "pass", PASS),
+    (
+        "a crash within the bound is still a wrong route",
+        [good(), crashed()],
+        {"error.rate": Bound(max=0.5), "route.accuracy": Bound(min=0.9)},
+        "fail",
+        FAIL,
+    ),
+    ("a crash beyond the bound is an error", [good(), good("c"), crashed()], {"error.rate": Bound(max=0.3)}, "error", CRASHED),
+    ("a stale bound does not make stale pass", [good(), stale()], {"stale.rate": Bound(max=1.0)}, "stale", STALE),
+    ("a bound on the route decides", [good(), bad()], {"route.accuracy": Bound(min=0.5)}, "pass", PASS),
+    ("a bound on the route fails", [good(), bad()], {"route.accuracy": Bound(min=0.51)}, "fail", FAIL),
+    ("a bound on one router covers its failures", [good(), bad()], {"route.r.accuracy": Bound(min=0.5)}, "pass", PASS),
+    ("a bound on one router covers no other", [good(), bad()], {"route.other.accuracy": Bound(min=0.0)}, "fail", FAIL),
+    ("a bound on the route's pass rate covers it", [good(), bad()], {"route.pass_rate": Bound(min=0.5)}, "pass", PASS),
+    ("a bound on the route covers no other check", [good(), bad(check="tone")], {"route.accuracy": Bound(min=0.5)}, "fail", FAIL),
+    ("a bound on a check covers it", [good(), bad(check="tone")], {"tone.pass_rate": Bound(min=0.0)}, "pass", PASS),
+    ("a bound on a check covers no other", [good(), bad()], {"tone.pass_rate": Bound(min=0.0)}, "fail", FAIL),
+    ("a bound on pass.rate covers all", [good(), bad(), limited()], {"pass.rate": Bound(min=0.3)}, "pass", PASS),
+    ("a bound on pass.rate fails", [good(), bad(), limited()], {"pass.rate": Bound(min=0.34)}, "fail", FAIL),
+    ("a bound on pass.rate does not cover a crash", [good(), crashed()], {"pass.rate": Bound(min=0.5)}, "error", CRASHED),
+    ("a limit fails", [good(), limited()], {}, "fail", FAIL),
+    ("a bound on limits covers a limit", [good(), limited()], {"limit_hit.rate": Bound(max=0.5)}, "pass", PASS),
+    ("a bound on limits fails", [good(), limited()], {"limit_hit.rate": Bound(max=0.4)}, "fail", FAIL),
+    ("a bound on limits covers no other end", [good(), bad(check="ends")], {"limit_hit.rate": Bound(max=1.0)}, "fail", FAIL),
+    ("a bound on cost covers no check", [good(), bad()], {"cost_usd.mean": Bound(max=1.0)}, "fail", FAIL),
+    ("a bound just met passes", [paid("a", 0.1), paid("b", 0.2)], {"cost_usd.total": Bound(max=0.3)}, "pass", PASS),
+    ("a bound passed fails", [paid("a", 0.1)], {"cost_usd.mean": Bound(max=0.09)}, "fail", FAIL),
+    ("an unknown cost fails its bound", [paid("a", None)], {"cost_usd.mean": Bound(max=9.0)}, "fail", FAIL),
+    ("an unknown cost without a bound passes", [paid("a", None)], {}, "pass", PASS),
+    ("a check nobody ran fails its bound", [good()], {"tone.pass_rate": Bound(min=0.0)}, "fail", FAIL),
+    ("a duration fails its bound", [good()], {"duration_s.p95": Bound(max=9.0)}, "fail", FAIL),
+    ("a relative bound without a baseline is skipped", [good()], {"route.accuracy": Bound(max_drop=0.0)}, "pass", PASS),
+    ("a skipped bound covers nothing", [good(), bad()], {"route.accuracy": Bound(max_drop=0.0)}, "fail", FAIL),
+    ("an error bound without max keeps its default", [good(), crashed()], {"error.rate": Bound(max_rise_pct=50.0)}, "error", CRASHED),
+    ("non-inferiority without a baseline is skipped", [good()], {"route.accuracy": Bound(non_inferiority={"margin": 0.1})}, "pass", PASS),
+]
+
+
+@pytest.mark.parametrize(("trials", "gate", "word", "code"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_truth_table(trials: list[Trial], gate: dict[str, Bound], word: str, code: ExitCode) -> None:
+    """Each row is one rule of the gate."""
+    found = verdict(trials, gate)
+    assert (found.verdict, found.exit_code) == (word, code)
+    assert word == "pass" or found.reasons
+
+
+RELATIVE = [
+    ("a small drop passes", {"route.accuracy": Bound(max_drop=0.5)}, {"route.accuracy": 1.0}, "pass"),
+    ("a large drop fails", {"route.accuracy": Bound(max_drop=0.4)}, {"route.accuracy": 1.0}, "fail"),
+    ("a rise is no drop", {"route.accuracy": Bound(max_drop=0.0)}, {"route.accuracy": 0.2}, "pass"),
+    ("an unknown before skips and covers nothing", {"route.accuracy": Bound(max_drop=0.5)}, {"route.accuracy": None}, "fail"),
+    ("a small rise passes", {"pass.rate": Bound(min=0.0), "model_calls.mean": Bound(max_rise_pct=10)}, {"model_calls.mean": 0.0}, "pass"),
+    ("a large rise fails", {"pass.rate": Bound(min=0.0, max_rise_pct=10)}, {"pass.rate": 0.4}, "fail"),
+    ("a figure that was lost fails", {"pass.rate": Bound(min=0.0), "ttft_s.p50": Bound(max_rise_pct=10)}, {"ttft_s.p50": 1.0}, "fail"),
+    ("non-inferiority is inconclusive", {"pass.rate": Bound(min=0.0, non_inferiority={"margin": 0.1})}, {"pass.rate": 0.5}, "inconclusive"),
+]
+
+
+@pytest.mark.parametrize(("gate", "baseline", "word"), [row[1:] for row in RELATIVE], ids=[row[0] for row in RELATIVE])
+def test_relative_bounds(gate: dict[str, Bound], baseline: dict[str, float | None], word: str) -> None:
+    """Drops and rises are point bounds against the baseline's figures."""
+    assert judge(suite(2, gate=gate), Tally([good(), bad()]), baseline=baseline).verdict == word
+
+
+def test_skipped_bounds_are_said() -> None:
+    """A relative bound without a baseline is a note for each of its parts."""
+    found = verdict(
+        [good()], {"route.accuracy": Bound(max_drop=0.1, non_inferiority={"margin": 0.1}), "cost_usd.mean": Bound(max_rise_pct=5)}
+    )
+    assert found.notes == (
+        "max_rise_pct of cost_usd.mean skipped: no baseline",
+        "max_drop of route.accuracy skipped: no baseline",
+        "non_inferiority of route.accuracy skipped: no baseline",
+    )
+
+
+def test_fail_on_forgives_inconclusive_only() -> None:
+    """Without `inconclusive` it exits 0 and keeps its word; a failure stays one."""
+    gate = {"pass.rate": Bound(min=0.0, non_inferiority={"margin": 0.1})}
+    found = judge(suite(1, gate=gate), Tally([good()]), baseline={"pass.rate": 1.0}, fail_on=frozenset())
+    assert (found.verdict, found.exit_code) == ("inconclusive", PASS)
+    for one, code in ((stale(), STALE), (crashed(), CRASHED), (bad(), FAIL), (trial("u", "unscored"), NOTHING)):
+        assert judge(suite(), Tally([one]), fail_on=frozenset()).exit_code == code
+
+
+def test_missing_cases_fail() -> None:
+    """Fewer trials than cases is a failure that counts what is missing."""
+    found = verdict([good("a")], cases=3)
+    assert (found.verdict, found.exit_code, found.reasons) == ("fail", FAIL, ("2 of 3 trials did not run",))
+
+
+def test_missing_repeats_are_named() -> None:
+    """A case that lacks a repeat is named."""
+    found = judge(suite(2), Tally([good("a"), good("b"), good("b").model_copy(update={"repeat": 2})]), repeats=2)
+    assert found.reasons == ("1 of 4 trials (2 cases, 2 times each) did not run: a",)
+    assert found.cases == ("a",)
+
+
+def test_a_case_that_stands_twice_does_not_hide_a_missing_one() -> None:
+    """Trials are counted by case."""
+    assert verdict([good("a"), good("a")], cases=2).exit_code == FAIL
+
+
+@pytest.mark.parametrize("one", [bad("m"), crashed("m"), stale("m"), trial("m", "unscored")])
+def test_a_must_pass_case_has_to_pass(one: Trial) -> None:
+    """No bound covers a must-pass case."""
+    gate = {"pass.rate": Bound(min=0.0), "error.rate": Bound(max=1.0)}
+    found = verdict([good(), one], gate, must_pass=("m",))
+    assert "1 must-pass case did not pass: m" in found.reasons
+    assert found.exit_code in {FAIL, STALE}
+
+
+def test_a_must_pass_case_has_to_pass_every_time() -> None:
+    """One failing repeat is enough."""
+    found = verdict([good("m"), bad("m").model_copy(update={"repeat": 2})], {"pass.rate": Bound(min=0.0)}, must_pass=("m",))
+    assert found.reasons == ("1 must-pass case did not pass: m",)
+
+
+def test_an_unknown_must_pass_case_fails_unless_cases_were_selected() -> None:
+    """A filter may leave a must-pass case out; otherwise its absence fails."""
+    assert verdict([good()], must_pass=("gone",)).reasons == ("1 must-pass case did not run: gone",)
+    assert verdict([good()], must_pass=("gone",), selected=True).verdict == "pass"
+
+
+def test_reasons_say_what_was_measured() -> None:
+    """A broken bound names figure, bound and the deciding cases, five at most."""
+    trials = [good(), *(bad(f"b{number}") for number in range(7))]
+    found = verdict(trials, {"route.accuracy": Bound(min=0.9)})
+    assert found.reasons == ("route.accuracy is 0.125, below min 0.9: b0, b1, b2, b3, b4 and 2 more",)
+    assert len(found.cases) == 7
+
+
+def test_a_figure_next_to_its_bound_is_told_apart() -> None:
+    """Rounding never shows a broken bound as met."""
+    found = verdict([paid("a", 0.10000001)], {"cost_usd.mean": Bound(max=0.1)})
+    assert found.reasons == ("cost_usd.mean is 0.10000001, above max 0.1",)
+
+
+def test_crashes_name_their_cases() -> None:
+    """An error says how many of how many."""
+    assert verdict([good(), crashed()]).reasons == ("error.rate is 0.5, above max 0: 1 of 2 measured trials crashed: e",)
+
+
+def test_stale_cases_are_grouped_by_cause() -> None:
+    """One sentence a cause, then what mends it and what that costs."""
+    trials = [*(stale(f"z{number}") for number in range(7)), stale("y", "the cassette is empty", None)]
+    found = verdict(trials, {"route.accuracy": Bound(min=0.9)}, variant="v2")
+    assert found.reasons[:3] == (
+        "7 cases are stale, the model changed: z0, z1, z2, z3, z4 and 2 more",
+        "1 case is stale, the cassette is empty: y",
+        "record what is missing with `harness record s --variant v2`, at about 700 tokens and an unknown number of tokens for 1 request",
+    )
+    assert "bounds not evaluated: no trial was measured" in found.notes
+
+
+def test_many_causes_are_cut() -> None:
+    """Ten causes are named, the others counted."""
+    found = verdict([stale(f"z{number:02}", f"cause {number:02}") for number in range(12)])
+    assert found.reasons[10].startswith("2 more causes of stale cases: z10, z11")
+
+
+def test_reasons_of_both_are_listed_the_most_severe_first() -> None:
+    """A crash decides, and what is stale is said too."""
+    found = verdict([bad(), stale(), crashed(), good()])
+    assert [reason.split()[0] for reason in found.reasons] == ["error.rate", "1", "record", "check"]
+    assert found.cases == ("b", "e", "z")
+
+
+def test_unscored_trials_are_said() -> None:
+    """They fail the suite, and are named."""
+    found = verdict([good(), trial("u", "unscored")])
+    assert found.reasons == ("1 trial could not be scored: u",)
+    assert found.cases == ("u",)
+    assert found.notes == ("check 'judge' could not measure 1 case (no reference): u",)
+
+
+def test_the_most_severe_suite_decides() -> None:
+    """2, 3, 4, 1, 7, 5, 6, 0."""
+    order = (ExitCode.USAGE, CRASHED, STALE, FAIL, ExitCode.BUDGET, NOTHING, ExitCode.INCONCLUSIVE, PASS)
+    assert tuple(code for code in SEVERITY if code in order) == order
+    assert most_severe([PASS, NOTHING, FAIL]) == FAIL
+    verdicts = [verdict([good()]), verdict([stale()]), verdict([bad()])]
+    assert (overall(verdicts), overall_verdict(verdicts)) == (STALE, "stale")
+
+
+def test_no_suite_is_no_pass() -> None:
+    """Nothing ran, so nothing passes."""
+    assert (overall([]), overall_verdict([])) == (NOTHING, "fail")
+
+
+def test_every_exit_code_has_a_rank() -> None:
+    """No code is forgotten in the order of severity."""
+    assert set(SEVERITY) == set(ExitCode)
+
+
+def test_known_metrics() -> None:
+    """A gate may bound what a suite can measure."""
+    assert "route.classify.accuracy" in names(["classify"], [])
+    assert "tone.pass_rate" in names([], ["tone"])
+    assert "route.other.accuracy" not in names(["classify"], [])
+    assert "cost.mean" not in names([], ["cost"])
+
+
+def test_an_experiment_is_judged_suite_by_suite() -> None:
+    """Trials go to their own suite and variant; a suite without one did not run."""
+    other = suite(variant="v2")
+    experiment = Experiment(id="x", started_at="t", suites=(suite(), other))
+    one, two = judge_experiment(experiment, [good()])
+    assert (one.verdict.verdict, two.verdict.exit_code) == ("pass", NOTHING)
+    with pytest.raises(ExperimentUnreadable, match="'s@v3', which it does not name"):
+        judge_experiment(experiment, [good().model_copy(update={"variant": "v3"})])
+
+
+BOUNDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "route.accuracy": st.builds(Bound, min=st.floats(0, 1)),
+        "route.pass_rate": st.builds(Bound, min=st.floats(0, 1)),
+        "pass.rate": st.builds(Bound, min=st.floats(0, 1)),
+        "cost_usd.mean": st.builds(Bound, max=st.floats(0, 1)),
+        "cost_usd.p95": st.builds(Bound, max=st.floats(0, 1)),
+        "tokens.total": st.builds(Bound, max=st.floats(0, 300)),
+        "limit_hit.rate": st.builds(Bound, max=st.floats(0, 1)),
+        "fallback.rate": st.builds(Bound, max=st.floats(0, 1)),
+        "unscored.rate": st.builds(Bound, max=st.floats(0, 1)),
+    },
+)
+TRIALS = st.lists(
+    st.one_of(
+        st.builds(good),
+        st.builds(bad),
+        st.builds(limited),
+        st.builds(crashed),
+        st.builds(stale),
+        st.builds(trial, st.just("u"), st.just("unscored")),
+        st.builds(paid, st.just("p"), st.one_of(st.none(), st.floats(0, 1))),
+    ),
+    max_size=8,
+).map(lambda found: [one.model_copy(update={"case": f"c{number}"}) for number, one in enumerate(found)])
+
+
+def _severity(trials: list[Trial], gate: dict[str, Bound]) -> int:
+    return SEVERITY.index(verdict(trials, gate).exit_code)
+
+
+@settings(deadline=None)
+@given(TRIALS, BOUNDS, st.sampled_from([crashed("new"), stale("new"), trial("new", "unscored")]))
+def test_a_worthless_trial_never_improves_the_verdict(trials: list[Trial], gate: dict[str, Bound], new: Trial) -> None:
+    """Adding a crashed, stale or unscored case leaves the verdict as severe as it was, or makes it more so."""
+    assert _severity([*trials, new], gate) <= _severity(trials, gate)
+
+
+@settings(deadline=None)
+@given(TRIALS, BOUNDS, st.floats(0, 1), st.sampled_from([stale("new"), trial("new", "unscored")]))
+def test_nothing_dilutes_tolerated_crashes(trials: list[Trial], gate: dict[str, Bound], tolerated: float, new: Trial) -> None:
+    """With a bound on crashes, a stale or unscored case does not make room for one more."""
+    bounded = {**gate, "error.rate": Bound(max=tolerated)}
+    assert _severity([*trials, new], bounded) <= _severity(trials, bounded)
+
+
+@settings(deadline=None)
+@given(TRIALS, BOUNDS, st.randoms(use_true_random=False))
+def test_the_order_of_trials_does_not_show(trials: list[Trial], gate: dict[str, Bound], order: Any) -> None:
+    """Any permutation gives the same verdict, word for word."""
+    assert verdict(order.sample(trials, len(trials)), gate) == verdict(trials, gate)
