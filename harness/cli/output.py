@@ -1,0 +1,75 @@
+"""What commands print and write: verdicts, reports, the time they do it."""
+
+import datetime as dt
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.experiment import Experiment
+    from harness.gate import Summary
+    from harness.store import ExperimentFolder
+
+
+def now() -> dt.datetime:
+    """Return the time, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+def show_verdict(folder: "ExperimentFolder", head: "Experiment", summaries: "Sequence[Summary]", *, as_json: bool) -> int:
+    """Print the verdict and return the exit code that it means."""
+    from harness.gate import overall
+    from harness.metric import counted
+    from harness.report import document, terminal
+
+    if as_json:
+        click.echo(document.render(head.id, summaries), nl=False)
+    else:
+        click.echo(terminal.verdicts(summaries, experiment=head.id, **screen()), nl=False)
+        played, opened = counted(head.exchanges_played, "exchange"), counted(head.sockets_opened, "socket")
+        click.echo(f"{played} played, {opened} opened; experiment in {shown(folder.path)}")
+    return int(overall(summary.verdict for summary in summaries))
+
+
+def screen() -> dict[str, Any]:
+    """Return the width of the terminal and whether it takes colour."""
+    is_terminal = sys.stdout.isatty()
+    return {"width": shutil.get_terminal_size().columns if is_terminal else 100, "colour": is_terminal and not os.environ.get("NO_COLOR")}
+
+
+def write_report(path: Path, folder: "ExperimentFolder", head: "Experiment", summaries: "Sequence[Summary]") -> None:
+    """Write a report in the format that the suffix of `path` asks for."""
+    from harness import store
+    from harness.report import document, junit, markdown, table
+
+    renderers: dict[str, Callable[[], str]] = {
+        ".md": lambda: markdown.markdown(head.id, summaries),
+        ".xml": lambda: junit.junit(head.id, summaries, folder.trials()),
+        ".csv": lambda: table.table(folder.trials()),
+        ".json": lambda: document.render(head.id, summaries),
+    }
+    store.write_text(path, renderers[path.suffix]())
+
+
+def shown(path: Path) -> str:
+    """Return a path as the user would type it from here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def check_outputs(outputs: Sequence[Path]) -> None:
+    """Refuse files that no report can be written to, before anything runs."""
+    known = (".md", ".xml", ".csv", ".json")
+    for path in outputs:
+        if path.suffix not in known:
+            message = f"-o {path}: a report is a {', '.join(known[:-1])} or {known[-1]} file (.xml is JUnit)"
+            raise UsageError(message)

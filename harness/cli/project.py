@@ -1,0 +1,74 @@
+"""The project that a command works on, and the options that select of it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from harness.config import Project
+    from harness.runner.plan import Plan
+
+
+def open_project(config_path: Path | None) -> "Project":
+    """Load the config: the one that is named, or the nearest."""
+    from harness import config
+
+    return config.load(config_path or config.find(Path.cwd()))
+
+
+def find_root(config_path: Path | None) -> Path:
+    """Return the folder that experiments lie in; commands on experiments work without a config too."""
+    from harness import config
+    from harness.errors import ConfigError
+
+    if config_path is not None:
+        return config_path.resolve().parent
+    try:
+        return config.find(Path.cwd()).parent
+    except ConfigError:
+        return Path.cwd()
+
+
+CONFIG_HERE = click.option("--config", "config_here", type=click.Path(path_type=Path), help="The config file.")
+
+
+def selecting_cases(command: Any) -> Any:
+    """Add the options that select cases."""
+    options = [
+        click.argument("suites", nargs=-1, metavar="[SUITE]..."),
+        CONFIG_HERE,
+        click.option("--variant", "variants", multiple=True, metavar="V", help="A variant to run; may be given several times."),
+        click.option("--filter", "expression", default="", metavar="EXPR", help="Cases whose id or tags match, as pytest -k."),
+        click.option("--tag", "tags", multiple=True, metavar="T", help="Cases with this tag; may be given several times."),
+        click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N cases a suite."),
+        click.option("--failing", metavar="EXPERIMENT", help="Cases that did not pass in this experiment."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def make_plan(project: "Project", repeat: int, selecting: dict[str, Any]) -> "Plan":
+    """Return the plan of what the options select."""
+    from harness.runner.plan import Selection, prepare
+
+    failing = selecting["failing"]
+    return prepare(
+        project,
+        Selection(
+            suites=selecting["suites"],
+            variants=selecting["variants"],
+            expression=selecting["expression"],
+            tags=selecting["tags"],
+            limit=selecting["limit"],
+            failing=None if failing is None else _failing_cases(project.root, failing),
+            repeat=repeat,
+        ),
+    )
+
+
+def _failing_cases(root: Path, name: str) -> frozenset[tuple[str, str]]:
+    from harness import store
+
+    return frozenset((trial.suite, trial.case) for trial in store.open_experiment(root, name).trials() if trial.outcome != "pass")
