@@ -44,7 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
         if answer is None:
             self.send_error(404)
             return
-        answer, _ = fit(answer, streamed=asked.streamed)
+        answer, _ = fit(answer, streamed=asked.streamed, usage_asked=asked.usage_asked)
         self.send_response(answer.status)
         for name, value in answer.headers:
             self.send_header(name, value)

@@ -4,10 +4,11 @@ Formats: OpenAI chat completions, Responses API and embeddings; Anthropic messag
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from harness.cassette import anthropic_form, chat_form, responses_form
+from harness.cassette.event_stream import events, is_event_stream
 from harness.cassette.exchange import Response
 from harness.schema import read_json
 from harness.trace import ToolRequest, Usage
@@ -25,24 +26,6 @@ class Answer:
     error: str | None = None
 
 
-def is_event_stream(body: bytes) -> bool:
-    """Tell a server-sent event stream by its body."""
-    head = body[:64].lstrip()
-    return head.startswith((b"data:", b"event:", b": "))
-
-
-def events(body: bytes) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects of a server-sent event stream; events that hold none are passed over."""
-    for line in body.splitlines():  # of bytes: a text would be cut at U+2028 too
-        if line.startswith(b"data:"):
-            try:
-                value = json.loads(line[5:].decode("utf-8", "replace"))
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(value, dict):
-                yield value
-
-
 def whole_body(body: bytes) -> dict[str, Any] | None:
     """Return the response as one object: its JSON, or its events merged; None where it is neither."""
     if is_event_stream(body):
@@ -55,90 +38,17 @@ def whole_body(body: bytes) -> dict[str, Any] | None:
 
 
 def merge_events(chunks: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Merge the events of one stream into the object that the whole form would have been."""
-    if any(chunk.get("object") == "chat.completion.chunk" or "choices" in chunk for chunk in chunks):
-        return _merge_chat(chunks)
+    """Merge the events of one stream into the object that the whole form would have been, as far as they go."""
+    if any(chat_form.is_chunk(chunk) for chunk in chunks):
+        return chat_form.merge(chunks)
     failed = next((chunk for chunk in chunks if chunk.get("type") == "error" or chunk.get("error")), None)
     if failed:
         return {"error": failed.get("error") or failed}
-    finished = [chunk["response"] for chunk in chunks if isinstance(chunk.get("response"), dict)]
-    if finished:
-        return dict(finished[-1])
-    if any(chunk.get("type") == "message_start" for chunk in chunks):
-        return _merge_anthropic(chunks)
+    if any(responses_form.is_event(chunk) for chunk in chunks):
+        return responses_form.merge(chunks)
+    if any(anthropic_form.is_event(chunk) for chunk in chunks):
+        return anthropic_form.merge(chunks)
     return None
-
-
-def _merge_chat(chunks: list[dict[str, Any]]) -> dict[str, Any]:
-    whole: dict[str, Any] = {"object": "chat.completion", "choices": []}
-    choices: dict[int, dict[str, Any]] = {}
-    for chunk in chunks:
-        whole |= {key: chunk[key] for key in _CHUNK_KEYS if chunk.get(key) not in (None, "")}
-        if chunk.get("object") == "text_completion":
-            whole["object"] = "text_completion"
-        for part in chunk.get("choices") or []:
-            _add_choice(choices, part)
-    whole["choices"] = [choices[index] for index in sorted(choices)]
-    return whole
-
-
-_CHUNK_KEYS = ("id", "created", "model", "system_fingerprint", "service_tier", "error", "usage")
-
-
-def _add_choice(choices: dict[int, dict[str, Any]], part: dict[str, Any]) -> None:
-    index = part.get("index") or 0
-    choice = choices.setdefault(index, {"index": index, "finish_reason": None})
-    if "text" in part:
-        choice["text"] = choice.get("text", "") + (part["text"] or "")
-    else:
-        message = choice.setdefault("message", {"role": "assistant", "content": None})
-        _add_delta(message, part.get("delta") or {})
-    choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]
-
-
-def _add_delta(message: dict[str, Any], delta: dict[str, Any]) -> None:
-    for key, value in delta.items():
-        if isinstance(value, str) and key != "role":
-            message[key] = (message.get(key) or "") + value
-        elif key == "function_call" and value:
-            called = message.setdefault(key, {"name": "", "arguments": ""})
-            message[key] = {part: called[part] + (value.get(part) or "") for part in called}
-        elif key != "tool_calls" and value is not None:
-            message[key] = value
-    for part in delta.get("tool_calls") or []:
-        calls = message.setdefault("tool_calls", [])
-        while len(calls) <= part.get("index", 0):
-            calls.append({"id": None, "type": "function", "function": {"name": "", "arguments": ""}})
-        call = calls[part.get("index", 0)]
-        call["id"] = part.get("id") or call["id"]
-        call["type"] = part.get("type") or call["type"]
-        function = part.get("function") or {}
-        for key in ("name", "arguments"):
-            call["function"][key] += function.get(key) or ""
-
-
-def _merge_anthropic(chunks: list[dict[str, Any]]) -> dict[str, Any]:
-    whole: dict[str, Any] = {}
-    blocks: dict[int, dict[str, Any]] = {}
-    for chunk in chunks:
-        if chunk.get("type") == "message_start":
-            whole |= chunk.get("message") or {}
-        elif chunk.get("type") == "content_block_start":
-            blocks[chunk["index"]] = dict(chunk.get("content_block") or {}) | {"_json": ""}
-        elif chunk.get("type") == "content_block_delta" and chunk.get("index") in blocks:
-            delta = chunk.get("delta") or {}
-            block = blocks[chunk["index"]]
-            block["text"] = block.get("text", "") + delta.get("text", "")
-            block["_json"] += delta.get("partial_json", "")
-        elif chunk.get("type") == "message_delta":
-            whole |= chunk.get("delta") or {}
-            whole["usage"] = {**(whole.get("usage") or {}), **(chunk.get("usage") or {})}
-    for block in blocks.values():
-        arguments = block.pop("_json")
-        if arguments:
-            block["input"] = _json_or_text(arguments)
-    whole["content"] = [blocks[index] for index in sorted(blocks)]
-    return whole
 
 
 def read(response: Response) -> Answer:

@@ -75,6 +75,14 @@ def unscripted(request: Request, place: Place) -> Miss:
     return Miss(place=place, request=shown, model=segments(request).model, cause="no rule of the script answers it")
 
 
+def unfit(request: Request, place: Place, index: int | None, flaw: str, *, streamed: bool) -> Miss:
+    """Return the miss of a request whose recorded answer cannot be given in the form that was asked for."""
+    asked, form = segments(request), "a stream" if streamed else "a whole answer"
+    cause = f"{form} was asked for and the other form is recorded, which cannot stand in: {flaw}; record it anew with --all"
+    shown = f"{request.method} {request.url.partition('?')[0]}"
+    return Miss(place=place, request=shown, model=asked.model, nearest=index, cause=cause)
+
+
 def _nearest(asked: Segments, cursor: Cursor) -> int:
     """Return the exchange with most equal parts; among those the one whose prompt and messages are most alike, unplayed, the first."""
     exchanges, digests = cursor.cassette.exchanges, asked.digests()

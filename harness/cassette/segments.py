@@ -24,11 +24,15 @@ _SYSTEM_ROLES = frozenset({"system", "developer"})
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """What a request asks, part by part, as plain JSON values; `streamed` is no part of the key."""
+    """What a request asks, part by part, as plain JSON values.
+
+    No part of the key are `streamed`, whether a stream is asked for, and `usage_asked`, whether it is to end with its usage.
+    """
 
     kind: Kind
     parts: dict[str, Any]
     streamed: bool = False
+    usage_asked: bool = False
     _texts: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -69,8 +73,10 @@ def segments(request: Request) -> Segments:
 
 def _taken_apart(path: str, endpoint: str, body: dict[str, Any]) -> Segments:
     streamed = body.get("stream") is True
+    options = body.get("stream_options")
+    usage_asked = isinstance(options, dict) and options.get("include_usage") is True
     kind, split = _splitter(path, body)
-    asked = Segments(kind, _parts(endpoint, **split(body)), streamed)
+    asked = Segments(kind, _parts(endpoint, **split(body)), streamed, usage_asked)
     for name in NAMES:
         asked.text(name)
     return asked

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from harness.cassette.event_stream import is_event_stream
 from harness.cassette.exchange import Exchange, Response, plain_response
 from harness.cassette.redact import redact_bytes
 from harness.cassette.segments import segments
@@ -32,8 +33,22 @@ class Replay:
         drift: tuple[str, ...] = ()
         if match.drift:
             drift = drift_details(segments(match.exchange.request), ask.segments, match.drift)
-        source = "script" if match.exchange.scripted else "replay"
-        return Reply(source, match.exchange.response, exchange=match.index, latency_s=match.exchange.latency_s, drift=drift)  # type: ignore[arg-type]  # mypy widens the Literal
+        return Reply(
+            "script" if match.exchange.scripted else "replay",
+            match.exchange.response,
+            exchange=match.index,
+            latency_s=match.exchange.latency_s,
+            drift=drift,
+            fits=_fits(match.exchange, ask),
+        )
+
+
+def _fits(exchange: Exchange, ask: Ask) -> bool:
+    """Tell whether the answer was given to a request of this form, whole or streamed; a mock model's is always whole."""
+    streamed = ask.segments.streamed
+    if is_event_stream(exchange.response.body) == streamed:
+        return True
+    return not exchange.scripted and segments(exchange.request).streamed == streamed
 
 
 @dataclass(slots=True)

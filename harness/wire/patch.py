@@ -65,10 +65,10 @@ class _Stub:
 
     def play_response(self, vcr_request: Any) -> dict[str, Any]:
         """Return the answer as vcrpy's stubs want it, or raise what the client library would."""
-        reply = vcr_request.harness_note.reply
-        if reply.failure:
-            _fail(self.library, reply.failure, f"{reply.failure} (injected by the harness)")
-        return _vcr_response(reply.response)
+        note = vcr_request.harness_note
+        if note.reply.failure:
+            _fail(self.library, note.reply.failure, f"{note.reply.failure} (injected by the harness)")
+        return _vcr_response(note.given)
 
     def append(self, vcr_request: Any, response: dict[str, Any]) -> None:
         """Take the real server's answer."""

@@ -11,9 +11,9 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from harness.cassette.answer import read
-from harness.cassette.convert import fit
+from harness.cassette.convert import Unfit, fit
 from harness.cassette.exchange import Request, Response, lean_request
-from harness.cassette.miss import Miss, explain, unscripted
+from harness.cassette.miss import Miss, explain, unfit, unscripted
 from harness.cassette.redact import redact, redact_bytes
 from harness.cassette.segments import Segments, segments
 from harness.cassette.tape import Cursor
@@ -39,7 +39,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How a request was answered: by a response, or by an exception that the client library is to raise."""
+    """How a request was answered: by a response, or by an exception that the client library is to raise.
+
+    `fits` tells that the response was given to a request of this very form, whole or streamed.
+    """
 
     source: Source
     response: Response | None = None
@@ -48,6 +51,7 @@ class Reply:
     exchange: int | None = None
     latency_s: float | None = None
     drift: tuple[str, ...] = ()
+    fits: bool = False
 
 
 class Layer(Protocol):
@@ -75,12 +79,13 @@ class NoTrial(WireStop):
 
 @dataclass(slots=True)
 class Note:
-    """What happened to one request; `span` is the raw id of the node's execution."""
+    """What happened to one request. `span` is the raw id of the node's execution, `given` what the client gets of the reply."""
 
     ask: Ask
     span: str
     streamed: bool
     reply: Reply | None = None
+    given: Response | None = None
     converted: bool = False
     latency_s: float | None = None
     started: float = field(default_factory=time.perf_counter)
@@ -128,7 +133,8 @@ class TrialWire:
             if reply is None:
                 self.reachable.add(request.host)
             else:
-                note.reply, note.converted = _fitted(reply, streamed=ask.segments.streamed)
+                note.reply = reply
+                note.given, note.converted = self._fitted(reply, ask, span)
             return note
 
     def keep(self, note: Note, response: Response) -> None:
@@ -192,6 +198,18 @@ class TrialWire:
         self._counts[(kind, node)] = self._counts.get((kind, node), 0) + 1
         return self._counts[(kind, node)]
 
+    def _fitted(self, reply: Reply, ask: Ask, span: str) -> tuple[Response | None, bool]:
+        """Return the response in the form asked for; a miss where it has no such form."""
+        asked = ask.segments
+        if reply.response is None or reply.fits or asked.kind != "chat":
+            return reply.response, False
+        try:
+            return fit(reply.response, streamed=asked.streamed, usage_asked=asked.usage_asked)
+        except Unfit as flaw:
+            miss = unfit(ask.request, ask.place, reply.exchange, str(flaw), streamed=asked.streamed)
+            self.misses.append((miss, span))
+        raise MissingExchange(str(miss))
+
     def _miss(self, ask: Ask, span: str, thread: str | None) -> None:
         if self.cursor.cassette.exchanges or not any(getattr(layer, "scripted", False) for layer in self._layers):
             miss = explain(ask.request, self.cursor, ask.place, self._prompts, thread=thread)
@@ -199,13 +217,6 @@ class TrialWire:
             miss = unscripted(ask.request, ask.place)
         self.misses.append((miss, span))
         raise MissingExchange(str(miss))
-
-
-def _fitted(reply: Reply, *, streamed: bool) -> tuple[Reply, bool]:
-    if reply.response is None:
-        return reply, False
-    response, converted = fit(reply.response, streamed=streamed)
-    return replace(reply, response=response), converted
 
 
 def wire_call(note: Note, place: Place) -> WireCall:

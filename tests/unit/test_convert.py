@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.cassette.answer import is_event_stream, read, whole_body
-from harness.cassette.convert import fit
+from harness.cassette.answer import read, whole_body
+from harness.cassette.convert import Unfit, fit
+from harness.cassette.event_stream import is_event_stream
 from harness.cassette.exchange import Response
 
 TEXTS = st.text(max_size=30) | st.sampled_from(
@@ -78,7 +79,7 @@ def test_there_and_back(body):
 @settings(deadline=None, max_examples=30)
 def test_streams_are_deterministic(body):
     """The same answer always gives the same stream, however its JSON was spelled."""
-    spelled = Response(200, json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    spelled = Response(200, json.dumps(body, indent=1, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
     assert fit(response(body), streamed=True)[0].body == fit(spelled, streamed=True)[0].body
 
@@ -96,24 +97,89 @@ def test_what_fits_stays(streamed):
     [
         {"error": {"message": "no"}},
         {"object": "list", "data": []},
-        {"object": "text_completion", "choices": [{"text": "x"}]},
+        {"object": "chat.completion", "choices": []},
         {"object": "chat.completion", "choices": [1]},
-        {"object": "chat.completion", "choices": [{"message": {"content": [1]}}]},
+        {"object": "response", "output": [], "status": "queued"},
+        {"type": "message", "content": ["x"]},
         {"object": "response", "output": [None]},
         [1],
     ],
 )
-def test_what_has_no_stream_stays(body):
-    """What is no answer, or not of a shape that is known, is handed on as it is."""
-    assert (response(body), False) == fit(response(body), streamed=True)
+def test_what_has_no_stream_is_refused(body):
+    """What is no answer, or not of a shape that is known, is not made a stream: that would be a wrong answer."""
+    with pytest.raises(Unfit):
+        fit(response(body), streamed=True)
 
 
-@pytest.mark.parametrize("chunk", [{"object": "text_completion", "choices": [{"index": 0, "text": "x"}]}, {"error": {"message": "no"}}])
-def test_streams_that_have_no_whole_stay(chunk):
-    """A stream of old completions, or one that says an error, is handed on as it is."""
-    stream = Response(200, f"data: {json.dumps(chunk)}\n\n".encode())
+def sse(*chunks: Any, end: str = "") -> Response:
+    """Return a stream of these events."""
+    return Response(200, ("".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + end).encode())
 
-    assert (stream, False) == fit(stream, streamed=False)
+
+CUT_STREAMS = {
+    "a chat stream that broke off": (sse({"choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": None}]}), "cut off"),
+    "one of two choices broke off": (
+        sse({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}, {"index": 1, "delta": {"content": "x"}}]}),
+        "cut off",
+    ),
+    "an error in a chat stream": (
+        sse({"choices": [{"index": 0, "delta": {"content": "x"}}]}, {"error": {"message": "no"}}, end="data: [DONE]\n\n"),
+        "an error",
+    ),
+    "an error alone": (sse({"error": {"message": "no"}}), "an error"),
+    "nothing but the end": (sse(end="data: [DONE]\n\n"), "no answer"),
+    "no choice": (sse({"object": "chat.completion.chunk", "choices": []}, end="data: [DONE]\n\n"), "no answer"),
+    "a response that broke off": (sse({"type": "response.created", "response": {"object": "response", "output": []}}), "cut off"),
+    "a message that broke off": (sse({"type": "message_start", "message": {"type": "message", "content": []}}), "cut off"),
+    "a message with pieces of an unknown kind": (
+        sse(
+            {"type": "message_start", "message": {"type": "message", "content": []}},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "new"}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "new_delta", "new": "x"}},
+            {"type": "message_stop"},
+        ),
+        "new_delta",
+    ),
+    "half of a tool's input": (
+        sse(
+            {"type": "message_start", "message": {"type": "message", "content": []}},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "input": {}}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": '{"a": '}},
+            {"type": "message_stop"},
+        ),
+        "not whole",
+    ),
+    "sound in pieces": (
+        sse(
+            {"choices": [{"index": 0, "delta": {"audio": {"data": "QQ=="}}}]},
+            {"choices": [{"index": 0, "delta": {"audio": {"data": "QQ=="}}, "finish_reason": "stop"}]},
+        ),
+        "sound",
+    ),
+    "other events": (sse({"jsonrpc": "2.0", "result": {}}), "no answer"),
+}
+
+
+@pytest.mark.parametrize(("stream", "why"), [pytest.param(*case, id=name) for name, case in CUT_STREAMS.items()])
+def test_streams_that_have_no_whole_are_refused(stream, why):
+    """A stream that broke off, that says an error or something unknown, is not made a whole answer, and the reason is said."""
+    with pytest.raises(Unfit, match=why):
+        fit(stream, streamed=False)
+
+
+def test_old_completions():
+    """An old text completion is made a stream and whole again."""
+    logprobs = {"tokens": ["x", " y"], "token_logprobs": [-0.1, -0.2], "top_logprobs": None, "text_offset": [0, 1]}
+    body = {
+        "id": "cmpl-1",
+        "object": "text_completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"text": "x y", "index": 0, "logprobs": logprobs, "finish_reason": "length"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+    }
+
+    assert body == json.loads(fit(fit(response(body), streamed=True)[0], streamed=False)[0].body)
 
 
 def test_errors_stay():
@@ -140,8 +206,7 @@ def test_more_than_text_survives():
 def test_an_emoji_cut_in_two():
     """An emoji whose halves came in two events of a stream is whole in the whole answer."""
     halves = [{"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": half}}]} for half in ("\ud83d", "\ude00")]
-    stream = Response(200, "".join(f"data: {json.dumps(half)}\n\n" for half in halves).encode())
-    whole, _ = fit(stream, streamed=False)
+    whole, _ = fit(sse(*halves, end="data: [DONE]\n\n"), streamed=False)
 
     assert json.loads(whole.body)["choices"][0]["message"]["content"] == "😀"
 
