@@ -117,7 +117,7 @@ def _split_chat(body: dict[str, Any]) -> dict[str, Any]:
 def _split_responses(body: dict[str, Any]) -> dict[str, Any]:
     given = body.pop("input", None)
     items = [{"role": "user", "content": given}] if isinstance(given, str) else _items(given)
-    system, messages = _split_system(items)
+    system, messages = _split_system([_unmarked(item) for item in items])
     system = [*(part for part in (body.pop("prompt", None), body.pop("instructions", None)) if part), *system]
     text = body.get("text")
     response_format = text.pop("format", None) if isinstance(text, dict) else None
@@ -126,6 +126,13 @@ def _split_responses(body: dict[str, Any]) -> dict[str, Any]:
     if has_previous:
         rest["messages"] = ["(after a previous response)", *rest["messages"]]
     return rest
+
+
+def _unmarked(item: Any) -> Any:
+    """Return an item of an earlier answer without the mark that it is complete: it comes with whole answers, not with streams."""
+    if isinstance(item, dict) and item.get("status") == "completed":
+        return {key: value for key, value in item.items() if key != "status"}
+    return item
 
 
 def _split_anthropic(body: dict[str, Any]) -> dict[str, Any]:
