@@ -198,6 +198,7 @@ def _responses(reply: ScriptedReply, asked: Segments) -> dict[str, Any]:
         "model": asked.model,
         "output": output,
         "parallel_tool_calls": True,
+        "text": {"format": asked.parts["response_format"] or {"type": "text"}},
         "tool_choice": "auto",
         "tools": [],
         "usage": usage,

@@ -111,7 +111,10 @@ def _items(value: Any) -> list[Any]:
 
 def _split_chat(body: dict[str, Any]) -> dict[str, Any]:
     system, messages = _split_system(_items(body.pop("messages", None)))
-    return _split_rest(body, system, messages, response_format=body.pop("response_format", None))
+    response_format = body.pop("response_format", None)
+    if isinstance(response_format, dict) and isinstance(response_format.get("json_schema"), dict):
+        response_format = {**response_format, "json_schema": _said_once(response_format["json_schema"])}
+    return _split_rest(body, system, messages, response_format=response_format)
 
 
 def _split_responses(body: dict[str, Any]) -> dict[str, Any]:
@@ -121,11 +124,25 @@ def _split_responses(body: dict[str, Any]) -> dict[str, Any]:
     system = [*(part for part in (body.pop("prompt", None), body.pop("instructions", None)) if part), *system]
     text = body.get("text")
     response_format = text.pop("format", None) if isinstance(text, dict) else None
+    if isinstance(response_format, dict):
+        response_format = _said_once(response_format)
     has_previous = body.pop("previous_response_id", None) is not None
     rest = _split_rest(body, system, messages, response_format=response_format)
     if has_previous:
         rest["messages"] = ["(after a previous response)", *rest["messages"]]
     return rest
+
+
+def _said_once(named: dict[str, Any]) -> dict[str, Any]:
+    """Return a named JSON schema that says its name and description once: libraries say them beside the schema, in it, or in both."""
+    if not isinstance(named.get("schema"), dict):
+        return named
+    schema = dict(named["schema"])
+    if schema.get("title") == named.get("name"):
+        schema.pop("title", None)
+    if "description" in schema and named.get("description") in (None, schema["description"]):
+        named = {**named, "description": schema.pop("description")}
+    return {**named, "schema": schema}
 
 
 def _unmarked(item: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Real recorded answers in their two forms, judged by the real SDKs: what they make of the converted form is what they make of the original."""
+"""Real recorded answers in both forms, judged by the real SDKs: they make of the converted form what they make of the original."""
 
 import json
 import os
@@ -16,7 +16,6 @@ from harness.cassette import vcr_yaml
 from harness.cassette.convert import Unfit, fit
 from harness.cassette.event_stream import is_event_stream
 from harness.cassette.exchange import Exchange, Response
-from harness.cassette.segments import segments
 from harness.errors import CassetteError
 
 ROOT = Path(__file__).parents[2]

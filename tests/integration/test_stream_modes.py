@@ -176,7 +176,8 @@ RULES = """
 - {when: {contains: "of team"}, reply: {text: We pay it back.}}
 - {when: {contains: "charged twice"}, reply: {tool_calls: [{name: Route, args: {team: billing}}]}}
 - {when: {contains: "Ann"}, reply: {json: {name: Ann, age: 7}}}
-- {when: {contains: "weather"}, reply: {text: "I look it up.", tool_calls: [{name: weather, args: {city: Rome}}, {name: weather, args: {city: Oslo}}]}}
+- when: {contains: "weather"}
+  reply: {text: "I look it up.", tool_calls: [{name: weather, args: {city: Rome}}, {name: weather, args: {city: Oslo}}]}
 """
 
 GRAPHS = {
