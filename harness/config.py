@@ -40,6 +40,7 @@ class Suite(Value):
     mode: Literal["auto", "invoke", "ainvoke"] = "auto"
     build: Literal["trial", "worker"] = "trial"
     allow_hosts: tuple[str, ...] = ()
+    ignore_hosts: tuple[str, ...] = ()
     script: str | None = None
     checks: tuple[str, ...] | None = None
     routes: dict[str, str] = {}

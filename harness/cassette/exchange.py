@@ -1,5 +1,6 @@
 """An exchange: one request on the wire and its response."""
 
+import re
 import zlib
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
@@ -61,9 +62,27 @@ _KEPT_REQUEST_HEADERS = frozenset({"content-type", "accept"})
 _KEPT_RESPONSE_HEADERS = frozenset({"content-type", "retry-after", "retry-after-ms", "location"})
 
 
+_BOUNDARY = re.compile(r"""(?<=;)(\s*boundary=)("[^"]+"|[^\s;"]+)""", re.IGNORECASE)
+_STEADY_BOUNDARY = "part-of-a-form"
+
+
 def lean_request(request: Request) -> Request:
-    """Return the request with the headers that a cassette keeps."""
-    return replace(request, headers=_kept(request.headers, _KEPT_REQUEST_HEADERS))
+    """Return the request with the headers that a cassette keeps, and without the random boundary between the parts of a form."""
+    return steady(replace(request, headers=_kept(request.headers, _KEPT_REQUEST_HEADERS)))
+
+
+def steady(request: Request) -> Request:
+    """Return a multipart request with a boundary that is always the same: clients draw one at random for each request."""
+    kind = next((value for key, value in request.headers if key.lower() == "content-type"), "")
+    found = _BOUNDARY.search(kind) if kind.lower().startswith("multipart/") else None
+    boundary = found.group(2).strip('"') if found else ""
+    if not boundary or boundary == _STEADY_BOUNDARY:
+        return request
+    headers = tuple(
+        (key, _BOUNDARY.sub(rf"\g<1>{_STEADY_BOUNDARY}", value) if key.lower() == "content-type" else value)
+        for key, value in request.headers
+    )
+    return replace(request, body=request.body.replace(b"--" + boundary.encode(), b"--" + _STEADY_BOUNDARY.encode()), headers=headers)
 
 
 def plain_response(response: Response) -> Response:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from harness.cassette.exchange import Request
+from harness.cassette.exchange import Request, steady
 from harness.schema import canonical_json, digest, read_json
 
 Policy = Literal["strict", "semantic", "messages"]
@@ -58,20 +58,24 @@ def match_key(digests: dict[str, str], policy: Policy) -> str:
 
 
 def segments(request: Request) -> Segments:
-    """Take a request apart. Bodies that are not JSON objects are one opaque part, matched by every policy."""
+    """Take a request apart. Bodies that no provider is asked with are one opaque part, matched by every policy."""
     url = urlsplit(request.url)
     query = urlencode(sorted(parse_qsl(url.query, keep_blank_values=True)))
     endpoint = f"{request.method.upper()} {url.path}" + (f"?{query}" if query else "")
-    body = _json_object(request.body)
+    body = _json_container(request.body)
     try:
         if body is not None:
             return _taken_apart(url.path, endpoint, body)
     except (ValueError, RecursionError):  # nested too deeply
         pass
-    return Segments("http", _parts(endpoint, messages=request.body.decode("utf-8", "surrogateescape")))
+    return Segments("http", _parts(endpoint, messages=steady(request).body.decode("utf-8", "surrogateescape")))
 
 
-def _taken_apart(path: str, endpoint: str, body: dict[str, Any]) -> Segments:
+def _taken_apart(path: str, endpoint: str, body: dict[str, Any] | list[Any]) -> Segments:
+    if isinstance(body, list):
+        asked = Segments("http", _parts(endpoint, messages=body))
+        asked.text("messages")
+        return asked
     streamed = body.get("stream") is True
     options = body.get("stream_options")
     usage_asked = isinstance(options, dict) and options.get("include_usage") is True
@@ -86,12 +90,12 @@ def _parts(endpoint: str, **parts: Any) -> dict[str, Any]:
     return {"endpoint": endpoint, **{name: parts.get(name) for name in NAMES[1:]}}
 
 
-def _json_object(body: bytes) -> dict[str, Any] | None:
+def _json_container(body: bytes) -> dict[str, Any] | list[Any] | None:
     try:
         value = read_json(body)
     except ValueError:
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict | list) else None
 
 
 Splitter = Callable[[dict[str, Any]], dict[str, Any]]

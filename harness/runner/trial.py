@@ -75,6 +75,7 @@ class TrialRunner:
             position=observer.position,
             prompts=bench.wanted.prompts,
             allow_hosts=bench.suite.allow_hosts,
+            ignore_hosts=bench.suite.ignore_hosts,
             store=recorder.store if recorder else None,
         )
         _empty_model_cache()

@@ -76,6 +76,9 @@ def _check(address: Any) -> TrialWire:
     host, shown = _host_and_text(address)
     if trial.may_reach(host, shown):
         return trial
+    if trial.ignores(host, shown):
+        message = f"{shown} is in ignore_hosts, so it is out of reach while a trial runs"
+        raise ConnectionRefusedError(message)
     raise trial.refuse(shown, hint_for(host))
 
 

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from harness.cassette.exchange import Request, Response
+from harness.wire.body import body_bytes
 from harness.wire.trial import Note, TrialWire, current
 
 _TRACING_PATHS = re.compile(r"(/api(/v\d)?)?/(runs|info|otel|sessions)\b")
@@ -57,6 +58,8 @@ class _Stub:
             request = _request(vcr_request)
             if is_tracing(request):
                 _fail(self.library, "connect_error", "LangSmith's tracing is out of reach while a trial runs")
+            if trial.ignores_request(request):
+                _fail(self.library, "connect_error", f"{request.host} is in ignore_hosts, so it is out of reach while a trial runs")
             if trial.allows(request):
                 return False
             note = trial.answer(request, thread=thread)
@@ -73,13 +76,18 @@ class _Stub:
     def append(self, vcr_request: Any, response: dict[str, Any]) -> None:
         """Take the real server's answer."""
         note: Note | None = getattr(vcr_request, "harness_note", None)
-        if note is not None:  # a host of allow_hosts is neither recorded nor replayed
-            trial: TrialWire = vcr_request.harness_trial
+        trial: TrialWire = vcr_request.harness_trial if note else current()[0]
+        if note is None:  # what aiohttp asked where it was redirected to, or a host of allow_hosts
+            request = _request(vcr_request)
+            if trial.allows(request):
+                return
+            note = trial.pending(request) or trial.answer(request)
+        if note.reply is None:
             trial.keep(note, _response(response))
 
-    def find_requests_with_most_matches(self, _request: Any) -> list[Any]:
-        """Explain nothing: the wire has its own misses."""
-        return []
+    def find_requests_with_most_matches(self, vcr_request: Any) -> list[Any]:
+        """Return the request where aiohttp was redirected to, for which vcrpy looks here."""
+        return [(vcr_request,)]
 
 
 def is_tracing(request: Request) -> bool:
@@ -88,14 +96,8 @@ def is_tracing(request: Request) -> bool:
 
 
 def _request(vcr_request: Any) -> Request:
-    body = vcr_request.body
-    if hasattr(body, "read"):
-        body = body.read()
-    elif not isinstance(body, bytes | str | None):
-        body = b"".join(part if isinstance(part, bytes) else part.encode() for part in body)
-    data = body.encode() if isinstance(body, str) else body or b""
     headers = tuple((str(name), str(value)) for name, value in vcr_request.headers.items())
-    return Request(vcr_request.method, vcr_request.uri, data, headers)
+    return Request(vcr_request.method, vcr_request.uri, body_bytes(vcr_request.body), headers)
 
 
 def _vcr_response(response: Response) -> dict[str, Any]:
@@ -109,7 +111,7 @@ def _response(response: dict[str, Any]) -> Response:
     headers = tuple(
         (name, value) for name, values in response["headers"].items() for value in ([values] if isinstance(values, str) else values)
     )
-    return Response(response["status"]["code"], response["body"]["string"] or b"", headers)
+    return Response(response["status"]["code"], response["body"].get("string") or b"", headers)
 
 
 def _fail(library: str, failure: str, message: str) -> NoReturn:

@@ -1,5 +1,6 @@
 """The wire of one trial: the layers that answer its requests, and the notes of what it asked."""
 
+import fnmatch
 import os
 import threading
 import time
@@ -102,6 +103,7 @@ class TrialWire:
         position: Position,
         prompts: Mapping[str, str],
         allow_hosts: Sequence[str] = (),
+        ignore_hosts: Sequence[str] = (),
         store: Store | None = None,
     ) -> None:
         self.cursor = cursor
@@ -111,6 +113,7 @@ class TrialWire:
         self.refused: list[tuple[LiveAttempt, str]] = []
         self.allowed = frozenset(allow_hosts)
         self.reachable = set(allow_hosts)
+        self.ignored = tuple(ignore_hosts)
         self.sockets = 0
         self.child_pipe = -1
         self._pid = os.getpid()
@@ -137,6 +140,13 @@ class TrialWire:
                 note.given, note.converted = self._fitted(reply, ask, span)
             return note
 
+    def pending(self, request: Request) -> Note | None:
+        """Return the note of such a request that still waits for the real server's answer."""
+        clean = _clean(request)
+        with self._lock:
+            waiting = (note for note in self.notes if note.reply is None and note.ask.request.url == clean.url)
+            return next((note for note in waiting if note.ask.request.method == clean.method), None)
+
     def keep(self, note: Note, response: Response) -> None:
         """Take the real server's answer to a request that was passed on."""
         latency_s = round(time.perf_counter() - note.started, 4)
@@ -146,9 +156,15 @@ class TrialWire:
 
     def allows(self, request: Request) -> bool:
         """Tell whether the config lets a request past the wire: its host, or host:port, is in allow_hosts."""
-        url = urlsplit(request.url)
-        port = url.port or {"https": 443, "http": 80}.get(url.scheme)
-        return request.host in self.allowed or f"{request.host}:{port}" in self.allowed
+        return request.host in self.allowed or _address(request) in self.allowed
+
+    def ignores(self, host: str, address: str) -> bool:
+        """Tell whether the config has `host`, or `address` (host:port), out of reach: nothing of it is recorded, replayed or noted."""
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.ignored for name in (host, address))
+
+    def ignores_request(self, request: Request) -> bool:
+        """Tell whether the config has the host of a request out of reach."""
+        return bool(self.ignored) and self.ignores(request.host, _address(request))
 
     def may_reach(self, host: str, address: str) -> bool:
         """Tell whether the config or the recording allows a connection to `host`, or to `address` (host:port)."""
@@ -188,7 +204,7 @@ class TrialWire:
 
     def _ask(self, request: Request) -> tuple[Ask, str]:
         place, span = self._position()
-        clean = lean_request(replace(request, url=redact(request.url), body=redact_bytes(request.body)))
+        clean = _clean(request)
         parts = segments(clean)
         number = self._count(parts.kind, None)
         number_in_node = self._count(parts.kind, place.node) if place.node else number
@@ -217,6 +233,15 @@ class TrialWire:
             miss = unscripted(ask.request, ask.place)
         self.misses.append((miss, span))
         raise MissingExchange(str(miss))
+
+
+def _clean(request: Request) -> Request:
+    return lean_request(replace(request, url=redact(request.url), body=redact_bytes(request.body)))
+
+
+def _address(request: Request) -> str:
+    url = urlsplit(request.url)
+    return f"{request.host}:{url.port or {'https': 443, 'http': 80}.get(url.scheme)}"
 
 
 def wire_call(note: Note, place: Place) -> WireCall:
