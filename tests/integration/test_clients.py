@@ -358,3 +358,113 @@ def test_a_client_in_a_tool_is_recorded_and_replayed(world, monkeypatch, code):
     assert live == replayed
     again, _ = record(world, monkeypatch)
     assert again == []
+
+
+DIFFERENT_BODIES = """
+import aiohttp
+
+
+@tool
+async def fetch() -> str:
+    "Fetch things."
+    async with aiohttp.ClientSession() as client:
+        found = []
+        for body in ({"a": 1}, {"a": 22}, [1], [1, 2, 3]):
+            async with client.post(URL + "/items", json=body) as answer:
+                found.append(await answer.json())
+    return json.dumps(found)
+"""
+
+
+def test_bodies_of_equal_keys_are_told_apart(world, monkeypatch):
+    """JSON bodies that aiohttp has yet to encode are compared by their values, lists too."""
+    agent(world, DIFFERENT_BODIES)
+    record(world, monkeypatch)
+    code = DIFFERENT_BODIES.replace('{"a": 22}', '{"a": 23}')
+    world.write("agent.py", textwrap.dedent(GRAPH).replace("CODE", code))
+
+    assert world.harness("run").code == 4
+    (miss,) = world.trial().misses
+    assert "22" in miss.diff
+    assert "23" in miss.diff
+
+
+TELEMETRY = """
+import socket
+
+import httpx
+import requests
+
+
+def post():
+    try:
+        return requests.post("http://events.telemetry.example/capture", json={"at": id(object())}, timeout=5).status_code
+    except requests.ConnectionError:
+        return "no connection"
+
+
+def statsd():
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            out.sendto(b"calls:1|c", ("127.0.0.1", 8125))
+    except OSError:
+        return "no connection"
+
+
+@tool
+def fetch() -> str:
+    "Fetch things."
+    try:
+        httpx.get("https://events.telemetry.example/flags")
+    except httpx.ConnectError as error:
+        assert "ignore_hosts" in str(error)
+    return json.dumps([post(), statsd(), httpx.get(URL + "/items").json()["path"]])
+"""
+
+
+def test_ignored_hosts(world, monkeypatch):
+    """Requests to ignored hosts get the client's own connection error, recorded or replayed, and leave no trace in cassette or trial."""
+    agent(world, TELEMETRY)
+    world.suite('ignore_hosts = ["*.telemetry.example", "127.0.0.1:8125"]')
+
+    _, recorded = record(world, monkeypatch)
+    replayed = world.harness("run")
+
+    assert (recorded.code, replayed.code) == (0, 0), recorded.err + replayed.out
+    assert "telemetry" not in (world.root / "cassettes/agent/one.yaml").read_text()
+    trial = world.trial()
+    assert [call.url.rpartition("/")[2] for call in trial.trace.calls] == ["items"]
+    assert trial.live == ()
+    live, again = (world.root / "results.txt").read_text().splitlines()
+    assert live == again == '["no connection", "no connection", "/items"]'
+
+
+CUT_OFF = """
+version: 1
+interactions:
+- request:
+    method: POST
+    uri: https://api.anthropic.com/v1/messages
+    body: '{"model": "claude-x", "max_tokens": 9, "messages": [{"role": "user", "content": "A?"}], "stream": true}'
+    headers: {content-type: [application/json]}
+  response:
+    status: {code: 200, message: OK}
+    headers: {content-type: [text/event-stream]}
+    body:
+      string: |+
+        event: message_start
+        data: {"type": "message_start", "message": {"type": "message", "role": "assistant", "content": []}}
+
+"""
+
+
+def test_a_stream_that_broke_off_is_no_whole_answer(world):
+    """Where half a stream is recorded and a whole answer asked for, the case is stale, and it says why."""
+    code = ANTHROPIC.partition("    with client")[0] + "    return json.dumps(found)\n"
+    agent(world, code)
+    world.write("cassettes/agent/one.yaml", CUT_OFF)
+
+    answer = world.harness("run")
+
+    assert answer.code == 4, answer.out
+    assert "the stream was cut off" in world.trial().misses[0].cause
