@@ -1,5 +1,6 @@
 """The key of a request: a separate digest of each part of what it asks, never of its order, its host or its volatile ids."""
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -48,8 +49,15 @@ class Segments:
         return self._texts[name]
 
     def digests(self) -> dict[str, str]:
-        """Return the digest of each part."""
-        return {name: _NOTHING if self.parts[name] is None else digest(self.text(name)) for name in NAMES}
+        """Return the digest of each part; the Unicode forms of one text, composed and decomposed, have one digest."""
+        return {name: _NOTHING if self.parts[name] is None else digest(_composed(self.text(name))) for name in NAMES}
+
+
+def _composed(text: str) -> str:
+    """Return canonical JSON with its texts in composed form, by which its keys are sorted anew."""
+    if text.isascii() or unicodedata.is_normalized("NFC", text):
+        return text
+    return canonical_json(read_json(unicodedata.normalize("NFC", text)))
 
 
 def match_key(digests: dict[str, str], policy: Policy) -> str:
