@@ -24,11 +24,15 @@ _SYSTEM_ROLES = frozenset({"system", "developer"})
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """What a request asks, part by part, as plain JSON values; `streamed` is no part of the key."""
+    """What a request asks, part by part, as plain JSON values; `streamed` is no part of the key.
+
+    `anywhere` is the endpoint by its last part alone, for what was recorded at an address that is known no more.
+    """
 
     kind: Kind
     parts: dict[str, Any]
     streamed: bool = False
+    anywhere: str | None = None
     _texts: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -47,6 +51,12 @@ class Segments:
         """Return the digest of each part."""
         return {name: _NOTHING if self.parts[name] is None else digest(self.text(name)) for name in NAMES}
 
+    def without_address(self) -> "Segments":
+        """Return the same request to a known API wherever that is."""
+        if self.anywhere is None:
+            return self
+        return Segments(self.kind, {**self.parts, "endpoint": self.anywhere}, self.streamed, self.anywhere)
+
 
 def match_key(digests: dict[str, str], policy: Policy) -> str:
     """Return the look-up key of a request under a match policy."""
@@ -61,16 +71,17 @@ def segments(request: Request) -> Segments:
     body = _json_object(request.body)
     try:
         if body is not None:
-            return _taken_apart(url.path, endpoint, body)
+            return _taken_apart(request.method.upper(), url.path, endpoint, body)
     except (ValueError, RecursionError):  # nested too deeply
         pass
     return Segments("http", _parts(endpoint, messages=request.body.decode("utf-8", "surrogateescape")))
 
 
-def _taken_apart(path: str, endpoint: str, body: dict[str, Any]) -> Segments:
+def _taken_apart(method: str, path: str, endpoint: str, body: dict[str, Any]) -> Segments:
     streamed = body.get("stream") is True
-    kind, split = _splitter(path, body)
-    asked = Segments(kind, _parts(endpoint, **split(body)), streamed)
+    suffix, kind, split = _splitter(path, body)
+    anywhere = f"{method} …{suffix}" if suffix else None
+    asked = Segments(kind, _parts(endpoint, **split(body)), streamed, anywhere)
     for name in NAMES:
         asked.text(name)
     return asked
@@ -91,12 +102,12 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
 Splitter = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def _splitter(path: str, body: dict[str, Any]) -> tuple[Kind, Splitter]:
+def _splitter(path: str, body: dict[str, Any]) -> tuple[str, Kind, Splitter]:
     """Return how to take a body apart: a provider's way only where it holds what that provider calls its question."""
     for suffix, questions, kind, split in _PROVIDERS:
         if path.endswith(suffix) and not questions.isdisjoint(body):
-            return kind, split
-    return "http", _split_other
+            return suffix, kind, split
+    return "", "http", _split_other
 
 
 def _items(value: Any) -> list[Any]:
