@@ -5,8 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8177
 READY := $(VENV)/.ready
+COMPAT := .venv-openai2
+COMPAT_READY := $(COMPAT)/.ready
 
-.PHONY: help demo test check bench record clean
+.PHONY: help demo test compat check bench record clean
 
 help: ## say what can be done here
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +18,9 @@ demo: $(READY) ## replay the reference suites offline, print the verdicts, leave
 
 test: $(READY) check ## run everything that proves the project: linters, types, layers, tests
 	$(BIN)/python -m pytest -n 2
+
+compat: $(COMPAT_READY) ## the same for the wire, with the major version of openai before the newest
+	$(COMPAT)/bin/python -m pytest -n 2 tests/integration/test_wire.py tests/integration/test_reference_cassettes.py
 
 check: $(READY) ## linters, types and layers only
 	$(BIN)/ruff check .
@@ -32,9 +37,15 @@ record: $(READY) ## start the local model and record every reference suite anew
 	PORT=$(PORT) PATH="$(CURDIR)/$(BIN):$$PATH" bash graphs/record.sh
 
 clean: ## remove the virtual environment and every cache
-	rm -rf $(VENV) .harness .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) $(COMPAT) .harness .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $(READY)
+
+$(COMPAT_READY): pyproject.toml constraints.txt constraints-openai2.txt
+	$(PYTHON) -m venv $(COMPAT)
+	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check --constraint <(grep -v '^openai==' constraints.txt) \
+		--constraint constraints-openai2.txt --editable . pytest-xdist
+	touch $(COMPAT_READY)

@@ -3,14 +3,16 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from harness.cassette import vcr_yaml
+from harness.cassette.dialect.file import read_file
 from harness.cassette.exchange import Exchange
-from harness.cassette.redact import secrets_in
+from harness.cassette.redact import redact, redact_bytes, secrets_in
 from harness.errors import (
     CassetteError,
     ConfigError,
@@ -25,19 +27,27 @@ from harness.experiment import Experiment, Trial, read_trial
 from harness.schema import digest
 
 TrialKey = tuple[str, str, str, int]
+FOREIGN_SUFFIXES = (".yml", ".yaml.gz", ".yml.gz", ".json", ".json.gz", ".msgpack", ".msgpack.gz", ".msgpack.zlib")
 _LONGEST_NAME = 200  # bytes; file systems take 255, and a file that is being written has a longer one
 
 
-def read_text(path: Path, error: type[HarnessError], *, shown: str) -> str:
-    """Return the text of a file, or raise `error` with what is wrong with it."""
+def read_bytes(path: Path, error: type[HarnessError], *, shown: str) -> bytes:
+    """Return what a file holds, or raise `error` with why it cannot be read."""
     try:
-        return path.read_text("utf-8")
+        return path.read_bytes()
     except FileNotFoundError:
         message = f"{shown}: there is no such file"
-    except UnicodeDecodeError as problem:
-        message = f"{shown}: not UTF-8 text (byte {problem.start})"
     except OSError as problem:
         message = f"{shown}: cannot be read: {problem.strerror or problem}"
+    raise error(message) from None
+
+
+def read_text(path: Path, error: type[HarnessError], *, shown: str) -> str:
+    """Return the text of a file, with plain line ends, or raise `error` with what is wrong with it."""
+    try:
+        return read_bytes(path, error, shown=shown).decode().replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as problem:
+        message = f"{shown}: not UTF-8 text (byte {problem.start})"
     raise error(message) from None
 
 
@@ -93,13 +103,35 @@ def cassette_path(root: Path, suite: str, case: str) -> Path:
     return root / "cassettes" / suite / name
 
 
-def read_cassette(root: Path, suite: str, case: str) -> tuple[Exchange, ...]:
-    """Return the exchanges recorded for a case; without a file there are none."""
+def cassette_file(root: Path, suite: str, case: str) -> Path | None:
+    """Return the file that holds the cassette of a case: ours, or else the one of others' making; None where there is none."""
     path = cassette_path(root, suite, case)
-    if not path.exists():
+    if path.exists():
+        return path
+    found = [other for suffix in FOREIGN_SUFFIXES if (other := path.with_name(path.name.removesuffix(".yaml") + suffix)).exists()]
+    if len(found) > 1:
+        shown = " and ".join(str(other.relative_to(root)) for other in found)
+        message = f"{shown}: two cassettes for the case {case!r}; keep one"
+        raise CassetteError(message)
+    return found[0] if found else None
+
+
+def read_cassette(root: Path, suite: str, case: str) -> tuple[Exchange, ...]:
+    """Return the exchanges recorded for a case, redacted; without a file there are none."""
+    path = cassette_file(root, suite, case)
+    if path is None:
         return ()
     shown = str(path.relative_to(root))
-    return vcr_yaml.loads(read_text(path, CassetteError, shown=shown), path=shown)
+    return tuple(_redacted(exchange) for exchange in read_file(read_bytes(path, CassetteError, shown=shown), shown))
+
+
+def _redacted(exchange: Exchange) -> Exchange:
+    request, response = exchange.request, exchange.response
+    return replace(
+        exchange,
+        request=replace(request, url=redact(request.url), body=redact_bytes(request.body)),
+        response=replace(response, body=redact_bytes(response.body)),
+    )
 
 
 def write_cassette(root: Path, suite: str, case: str, exchanges: tuple[Exchange, ...]) -> None:
@@ -115,8 +147,25 @@ def write_cassette(root: Path, suite: str, case: str, exchanges: tuple[Exchange,
 
 def cassettes_digest(root: Path, suite: str, cases: tuple[str, ...]) -> str:
     """Return one digest of the cassette files of these cases."""
-    paths = ((case, cassette_path(root, suite, case)) for case in cases)
-    return digest("\n".join(f"{case} {digest(path.read_bytes())}" for case, path in paths if path.exists()))
+    files = ((case, cassette_file(root, suite, case)) for case in cases)
+    return digest("\n".join(f"{case} {_file_digest(root, path)}" for case, path in files if path))
+
+
+def _file_digest(root: Path, path: Path) -> str:
+    return digest(read_bytes(path, CassetteError, shown=str(path.relative_to(root))))
+
+
+def refuse_colliding_cassettes(suite: str, cases: Iterable[str]) -> None:
+    """Refuse case ids whose cassettes would be one file where names do not tell small letters from capitals."""
+    names: dict[str, str] = {}
+    for case in cases:
+        other = names.setdefault(vcr_yaml.file_name(case).lower(), case)
+        if other != case:
+            message = (
+                f"suite {suite!r}: the cases {other!r} and {case!r} differ in capitals only,"
+                " and some file systems would give them one cassette; rename one"
+            )
+            raise CassetteError(message)
 
 
 def experiments_folder(root: Path) -> Path:

@@ -1,15 +1,12 @@
 """An exchange: one request on the wire and its response."""
 
 import re
-import zlib
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from harness.errors import CassetteError
+from harness.cassette.compression import decompressed
 
-MAX_BODY_BYTES = 64 * 1024 * 1024
-_GZIP_START = b"\x1f\x8b"
-_GZIP_OR_ZLIB = 47  # zlib's window bits for "either, by its header"
+UNKNOWN_HOST = "redacted.invalid"  # of a request whose address is known no more: its path is the end of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,27 +105,3 @@ def _is_text(body: bytes) -> bool:
 
 def _kept(headers: tuple[tuple[str, str], ...], names: frozenset[str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((key.lower(), value) for key, value in headers if key.lower() in names))
-
-
-def decompressed(body: bytes, encoding: str | None) -> bytes:
-    """Return the body without its gzip or deflate compression; as it is where the header lies about it.
-
-    CassetteError where it is cut off, or larger than MAX_BODY_BYTES.
-    """
-    if (encoding or "").strip().lower() not in {"gzip", "deflate", "x-gzip"} or not body:
-        return body
-    plain, rest = b"", body
-    while rest.startswith(_GZIP_START) or rest is body:  # gzip may hold several members
-        member = zlib.decompressobj(_GZIP_OR_ZLIB)
-        try:
-            plain += member.decompress(rest, MAX_BODY_BYTES + 1 - len(plain))
-        except zlib.error:
-            return body
-        if len(plain) > MAX_BODY_BYTES:
-            message = f"a compressed body is larger than {MAX_BODY_BYTES} bytes"
-            raise CassetteError(message)
-        if not member.eof:
-            message = "a compressed body is cut off"
-            raise CassetteError(message)
-        rest = member.unused_data
-    return plain

@@ -46,7 +46,7 @@ class Miss(Value):
 
 def explain(request: Request, cursor: Cursor, place: Place, prompts: Mapping[str, str], *, thread: str | None = None) -> Miss:
     """Compare a request with the nearest exchange of the cassette."""
-    asked = segments(request)
+    asked = cursor.cassette.segments(request)
     shown = f"{request.method} {request.url.partition('?')[0]}"
     base = Miss(place=place, request=shown, model=asked.model, thread=thread)
     if not cursor.cassette.exchanges:
@@ -55,7 +55,7 @@ def explain(request: Request, cursor: Cursor, place: Place, prompts: Mapping[str
         cause = "every recorded answer to this request is already played; the graph asks it more often than it did"
         return base.model_copy(update={"cause": cause})
     index = _nearest(asked, cursor)
-    recorded = segments(cursor.cassette.exchanges[index].request)
+    recorded = cursor.cassette.segments(cursor.cassette.exchanges[index].request)
     differs = tuple(name for name in MATCHED[cursor.policy] if asked.text(name) != recorded.text(name))
     usage = read(cursor.cassette.exchanges[index].response).usage
     return base.model_copy(

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -28,12 +28,14 @@ class Segments:
     """What a request asks, part by part, as plain JSON values.
 
     No part of the key are `streamed`, whether a stream is asked for, and `usage_asked`, whether it is to end with its usage.
+    `anywhere` is the endpoint by its last part alone, for what was recorded at an address that is known no more.
     """
 
     kind: Kind
     parts: dict[str, Any]
     streamed: bool = False
     usage_asked: bool = False
+    anywhere: str | None = None
     _texts: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -51,6 +53,12 @@ class Segments:
     def digests(self) -> dict[str, str]:
         """Return the digest of each part; the Unicode forms of one text, composed and decomposed, have one digest."""
         return {name: _NOTHING if self.parts[name] is None else digest(_composed(self.text(name))) for name in NAMES}
+
+    def without_address(self) -> "Segments":
+        """Return the same request to a known API wherever that is."""
+        if self.anywhere is None:
+            return self
+        return replace(self, parts={**self.parts, "endpoint": self.anywhere}, _texts={})
 
 
 def _composed(text: str) -> str:
@@ -73,13 +81,13 @@ def segments(request: Request) -> Segments:
     body = _json_container(request.body)
     try:
         if body is not None:
-            return _taken_apart(url.path, endpoint, body)
+            return _taken_apart(request.method.upper(), url.path, endpoint, body)
     except (ValueError, RecursionError):  # nested too deeply
         pass
     return Segments("http", _parts(endpoint, messages=steady(request).body.decode("utf-8", "surrogateescape")))
 
 
-def _taken_apart(path: str, endpoint: str, body: dict[str, Any] | list[Any]) -> Segments:
+def _taken_apart(method: str, path: str, endpoint: str, body: dict[str, Any] | list[Any]) -> Segments:
     if isinstance(body, list):
         asked = Segments("http", _parts(endpoint, messages=body))
         asked.text("messages")
@@ -87,8 +95,9 @@ def _taken_apart(path: str, endpoint: str, body: dict[str, Any] | list[Any]) -> 
     streamed = body.get("stream") is True
     options = body.get("stream_options")
     usage_asked = isinstance(options, dict) and options.get("include_usage") is True
-    kind, split = _splitter(path, body)
-    asked = Segments(kind, _parts(endpoint, **split(body)), streamed, usage_asked)
+    suffix, kind, split = _splitter(path, body)
+    anywhere = f"{method} …{suffix}" if suffix else None
+    asked = Segments(kind, _parts(endpoint, **split(body)), streamed, usage_asked, anywhere)
     for name in NAMES:
         asked.text(name)
     return asked
@@ -109,12 +118,12 @@ def _json_container(body: bytes) -> dict[str, Any] | list[Any] | None:
 Splitter = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def _splitter(path: str, body: dict[str, Any]) -> tuple[Kind, Splitter]:
+def _splitter(path: str, body: dict[str, Any]) -> tuple[str, Kind, Splitter]:
     """Return how to take a body apart: a provider's way only where it holds what that provider calls its question."""
     for suffix, questions, kind, split in _PROVIDERS:
         if path.endswith(suffix) and not questions.isdisjoint(body):
-            return kind, split
-    return "http", _split_other
+            return suffix, kind, split
+    return "", "http", _split_other
 
 
 def _items(value: Any) -> list[Any]:

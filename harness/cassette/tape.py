@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.cassette.exchange import Exchange
+from harness.cassette.exchange import UNKNOWN_HOST, Exchange, Request
 from harness.cassette.segments import NAMES, Policy, Segments, match_key, segments
 from harness.schema import canonical_json
 
@@ -22,8 +22,14 @@ class Cassette:
 
     def __init__(self, exchanges: tuple[Exchange, ...] = ()) -> None:
         self.exchanges = exchanges
-        self.digests = tuple(segments(exchange.request).digests() for exchange in exchanges)
+        self._lacks_addresses = any(exchange.request.host == UNKNOWN_HOST for exchange in exchanges)
+        self.digests = tuple(self.segments(exchange.request).digests() for exchange in exchanges)
         self._queues: dict[Policy, dict[tuple[str, str | None], list[int]]] = {}
+
+    def segments(self, request: Request) -> Segments:
+        """Take a request apart; by the last part of its path alone where addresses were redacted when this was recorded."""
+        asked = segments(request)
+        return asked.without_address() if self._lacks_addresses else asked
 
     def queues(self, policy: Policy) -> dict[tuple[str, str | None], list[int]]:
         """Return the indices of the exchanges by key and place, and by key alone, in recorded order."""

@@ -135,6 +135,7 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
     where = project.where(name, f"variants.{variant_name}")
     dataset = _dataset(project, suite)
     _check_must_pass(project, name, suite, dataset)
+    store.refuse_colliding_cassettes(name, (case.id for case in dataset.cases))
     prompts = prompt.choose(store.read_prompts(project.root, project.config.prompts_dir), variant.prompts, where=where)
     target = graph.load(suite.graph, root=project.root, where=project.where(name, "graph"))
     wanted = _wanted(variant, prompts)

@@ -75,9 +75,11 @@ def _unanswered(trial: Trial) -> bool:
 
 
 def _marked(exchanges: tuple[Exchange, ...], trial: Trial, variant: str) -> tuple[Exchange, ...]:
-    """Note the variant on every exchange that its trial played."""
+    """Note the variant on every exchange that its trial played; what another tool recorded notes none, and stays as it is."""
     played = {call.exchange for call in trial.trace.calls if call.exchange is not None and call.source != "live"}
     return tuple(
-        replace(exchange, variants=(*exchange.variants, variant)) if index in played and variant not in exchange.variants else exchange
+        replace(exchange, variants=(*exchange.variants, variant))
+        if index in played and exchange.variants and variant not in exchange.variants
+        else exchange
         for index, exchange in enumerate(exchanges)
     )

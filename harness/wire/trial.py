@@ -16,7 +16,7 @@ from harness.cassette.convert import Unfit, fit
 from harness.cassette.exchange import Request, Response, lean_request
 from harness.cassette.miss import Miss, explain, unfit, unscripted
 from harness.cassette.redact import redact, redact_bytes
-from harness.cassette.segments import Segments, segments
+from harness.cassette.segments import Segments
 from harness.cassette.tape import Cursor
 from harness.errors import WireStop
 from harness.experiment import LiveAttempt
@@ -205,7 +205,7 @@ class TrialWire:
     def _ask(self, request: Request) -> tuple[Ask, str]:
         place, span = self._position()
         clean = _clean(request)
-        parts = segments(clean)
+        parts = self.cursor.cassette.segments(clean)
         number = self._count(parts.kind, None)
         number_in_node = self._count(parts.kind, place.node) if place.node else number
         return Ask(clean, parts, parts.digests(), place, number, number_in_node), span

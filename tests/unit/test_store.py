@@ -1,11 +1,15 @@
 """What is written is written whole or not at all; what is damaged is named."""
 
+import gzip
+import json
 import os
 
 import pytest
 
 from harness import store
+from harness.cassette import vcr_yaml
 from harness.cassette.exchange import Exchange, Request, Response
+from harness.cassette.redact import redact_bytes
 from harness.errors import CassetteError, DatasetError, ExperimentMissing, ExperimentTooNew, ExperimentUnreadable, PromptError, UsageError
 from harness.experiment import Experiment, SuiteProvenance, Trial
 from harness.trace import Trace
@@ -235,3 +239,93 @@ def test_ids_are_used_once(tmp_path):
     store.new_experiment(tmp_path, "e")
     with pytest.raises(UsageError, match="'e' exists already"):
         store.new_experiment(tmp_path, "e")
+
+
+def written_elsewhere(tmp_path, name, case="a"):
+    """Write a cassette as another tool would, and return its path."""
+    path = tmp_path / "cassettes" / "s" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = vcr_yaml.dumps((ONE,))
+    path.write_bytes(gzip.compress(text.encode(), mtime=0) if name.endswith(".gz") else text.encode())
+    return path
+
+
+@pytest.mark.parametrize("suffix", store.FOREIGN_SUFFIXES)
+def test_a_cassette_of_anothers_making_is_read(tmp_path, suffix):
+    """A case's cassette may have any of the known endings; what it holds says how to read it."""
+    path = written_elsewhere(tmp_path, f"a{suffix}")
+
+    assert store.cassette_file(tmp_path, "s", "a") == path
+    assert store.read_cassette(tmp_path, "s", "a") == (ONE,)
+    assert store.read_cassette(tmp_path, "s", "b") == ()
+
+
+def test_our_cassette_goes_first(tmp_path):
+    """Where the file that we write is there, no other is read, however many there are."""
+    written_elsewhere(tmp_path, "a.yml")
+    written_elsewhere(tmp_path, "a.json")
+    store.write_cassette(tmp_path, "s", "a", ())
+
+    assert store.read_cassette(tmp_path, "s", "a") == ()
+
+
+def test_two_cassettes_of_others_are_an_error(tmp_path):
+    """Which of two to read is not guessed: both are named."""
+    written_elsewhere(tmp_path, "a.yml")
+    written_elsewhere(tmp_path, "a.yaml.gz")
+    with pytest.raises(CassetteError, match=r"cassettes/s/a\.yml and cassettes/s/a\.yaml\.gz: two cassettes for the case 'a'; keep one"):
+        store.read_cassette(tmp_path, "s", "a")
+
+
+def test_what_was_read_is_not_written(tmp_path):
+    """Writing goes to our own file; the other stays as it is."""
+    path = written_elsewhere(tmp_path, "a.yaml.gz")
+    before = path.read_bytes()
+    store.write_cassette(tmp_path, "s", "a", (ONE, ONE))
+
+    assert path.read_bytes() == before
+    assert store.read_cassette(tmp_path, "s", "a") == (ONE, ONE)
+
+
+def test_the_digest_covers_the_file_that_is_read(tmp_path):
+    """A change of a cassette of another's making changes the digest; one of a file that is not read does not."""
+    path = written_elsewhere(tmp_path, "a.yml")
+    digests = [store.cassettes_digest(tmp_path, "s", ("a",))]
+    path.write_text(vcr_yaml.dumps((ONE, ONE)), "utf-8")
+    digests.append(store.cassettes_digest(tmp_path, "s", ("a",)))
+    store.write_cassette(tmp_path, "s", "a", (ONE, ONE, ONE))
+    digests.append(store.cassettes_digest(tmp_path, "s", ("a",)))
+    path.write_text("", "utf-8")
+    digests.append(store.cassettes_digest(tmp_path, "s", ("a",)))
+
+    assert len(set(digests[:3])) == 3
+    assert digests[2] == digests[3]
+
+
+def test_a_cassette_that_is_a_folder(tmp_path):
+    """What cannot be opened is an error with its path, for its digest too."""
+    (tmp_path / "cassettes" / "s" / "a.yaml").mkdir(parents=True)
+    for read in (lambda: store.read_cassette(tmp_path, "s", "a"), lambda: store.cassettes_digest(tmp_path, "s", ("a",))):
+        with pytest.raises(CassetteError, match=r"^cassettes/s/a\.yaml: cannot be read: "):
+            read()
+
+
+def test_secrets_of_others_are_redacted_when_read(tmp_path):
+    """A secret in a cassette of another's making is a token in what is read, as it is in what is asked."""
+    body = b'{"content": "write to ann@example.com"}'
+    path = tmp_path / "cassettes" / "s" / "a.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(vcr_yaml.dumps((Exchange(Request("POST", "https://h/x?api_key=abcdefghijk", body), Response(200, body)),)), "utf-8")
+    (found,) = store.read_cassette(tmp_path, "s", "a")
+
+    assert "ann@example.com" not in repr(found)
+    assert "abcdefghijk" not in repr(found)
+    assert json.loads(found.request.body) == json.loads(redact_bytes(body))
+    assert json.loads(found.response.body) == json.loads(redact_bytes(body))
+
+
+def test_cases_that_differ_in_capitals_only():
+    """Case ids whose cassettes are one file on some file systems are refused, both by name; all others are fine."""
+    store.refuse_colliding_cassettes("s", ("a", "b", "Ab", "c/d", "é", "É"))
+    with pytest.raises(CassetteError, match="suite 's': the cases 'Refund-1' and 'refund-1' differ in capitals only"):
+        store.refuse_colliding_cassettes("s", ("Refund-1", "x", "refund-1"))
