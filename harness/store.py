@@ -1,14 +1,15 @@
 """The store: everything read from and written to disk. What is written is written whole or not at all."""
 
+import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from harness.cassette import vcr_yaml
+from harness.cassette.cut import without
 from harness.cassette.exchange import Exchange
 from harness.cassette.redact import secrets_in
 from harness.errors import (
@@ -25,6 +26,7 @@ from harness.experiment import Experiment, Trial, read_trial
 from harness.schema import digest
 
 TrialKey = tuple[str, str, str, int]
+CASSETTE_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".gz"})
 _LONGEST_NAME = 200  # bytes; file systems take 255, and a file that is being written has a longer one
 
 
@@ -98,8 +100,21 @@ def read_cassette(root: Path, suite: str, case: str) -> tuple[Exchange, ...]:
     path = cassette_path(root, suite, case)
     if not path.exists():
         return ()
-    shown = str(path.relative_to(root))
+    return read_exchanges(path, shown=str(path.relative_to(root)))
+
+
+def read_exchanges(path: Path, *, shown: str) -> tuple[Exchange, ...]:
+    """Return the exchanges of any cassette file."""
     return vcr_yaml.loads(read_text(path, CassetteError, shown=shown), path=shown)
+
+
+def exchanges_in(data: bytes, *, shown: str) -> tuple[Exchange, ...]:
+    """Return the exchanges of a cassette file that is in memory."""
+    try:
+        return vcr_yaml.loads(data.decode(), path=shown)
+    except UnicodeDecodeError as problem:
+        message = f"{shown}: not UTF-8 text (byte {problem.start})"
+        raise CassetteError(message) from None
 
 
 def write_cassette(root: Path, suite: str, case: str, exchanges: tuple[Exchange, ...]) -> None:
@@ -111,6 +126,33 @@ def write_cassette(root: Path, suite: str, case: str, exchanges: tuple[Exchange,
         message = f"{path.relative_to(root)}: not written: it would hold something like a secret ({', '.join(sorted(set(kinds)))})"
         raise CassetteError(message)
     write_text(path, text)
+
+
+def cassette_files(root: Path) -> list[Path]:
+    """Return every cassette file of a project, in order; hidden files and files of other kinds are none."""
+    folder = root / "cassettes"
+    return sorted(path for path in folder.rglob("*") if path.suffix in CASSETTE_SUFFIXES and path.is_file() and path.name[0] != ".")
+
+
+def cut_cassette(root: Path, path: Path, indices: Collection[int]) -> None:
+    """Take exchanges out of a cassette file, to the byte; the file goes where none is left. CassetteError where it cannot be done."""
+    shown = str(path.relative_to(root))
+    try:
+        text = path.read_bytes().decode()
+        if len(indices) == len(exchanges_in(text.encode(), shown=shown)):
+            _remove(path)
+        else:
+            _write_whole(path, without(text, indices, path=shown))
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{shown}: cannot be pruned: {getattr(error, 'strerror', None) or error}"
+        raise CassetteError(message) from None
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, and its folder if it was the last there."""
+    path.unlink()
+    with contextlib.suppress(OSError):
+        path.parent.rmdir()
 
 
 def cassettes_digest(root: Path, suite: str, cases: tuple[str, ...]) -> str:
@@ -166,7 +208,7 @@ class ExperimentFolder:
             message = f"{self.trials_path}:{number}: not UTF-8 text"
             raise ExperimentUnreadable(message) from None
 
-    @contextmanager
+    @contextlib.contextmanager
     def appending(self) -> Iterator[Self]:
         """Open the trials for appending; a last line that was cut off is dropped first, whole ones are indexed."""
         self.path.mkdir(parents=True, exist_ok=True)

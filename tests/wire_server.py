@@ -1,4 +1,4 @@
-"""The wire server of a project, clients of its trials, and cassettes for them."""
+"""The wire server of a project, and clients of its trials."""
 
 import contextlib
 import http.client
@@ -7,33 +7,12 @@ import socket
 import threading
 
 import openai
+from exchanges import MODEL
 
 from harness import config
-from harness.cassette import vcr_yaml
-from harness.cassette.exchange import Exchange, Request
-from harness.cassette.segments import segments
 from harness.runner.serve import Service
-from harness.script import ScriptedReply, compose
 from harness.wire.server import WireServer
 from harness.wire.upstream import Upstream
-
-MODEL = "gpt-4o-mini"
-
-
-def said(question, answer, *, number=0, **notes):
-    """Return the exchange of one question and its answer."""
-    body = {"model": MODEL, "messages": [{"role": "user", "content": question}]}
-    request = Request("POST", "https://api.openai.com/v1/chat/completions", json.dumps(body).encode())
-    response = compose(ScriptedReply(text=answer, input_tokens=5 + number), segments(request))
-    return Exchange(request, response, variants=("default",), **notes)
-
-
-def tape(world, case, *exchanges, suite="agent"):
-    """Write the cassette of a case."""
-    path = world.root / "cassettes" / suite / vcr_yaml.file_name(case)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(vcr_yaml.dumps(exchanges), "utf-8")
-    return path
 
 
 def project_of(world):

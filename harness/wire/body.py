@@ -1,12 +1,11 @@
-"""The body of a request as a server reads it: by its length or in chunks, never more than a cassette may hold."""
+"""The body of a request as a server reads it: by its length or in chunks, and never too much of it."""
 
 import re
 from collections.abc import Iterator
 from email.message import Message
 from io import BufferedIOBase
 
-from harness.cassette.exchange import MAX_BODY_BYTES
-
+_LARGEST_BYTES = 64 * 1024 * 1024
 _LONGEST_LINE = 4096
 
 
@@ -58,6 +57,6 @@ def _exactly(file: BufferedIOBase, size: int) -> bytes:
 
 
 def _check_size(size: int) -> None:
-    if size > MAX_BODY_BYTES:
-        message = f"a request may have {MAX_BODY_BYTES} bytes, this one has {size} or more"
+    if size > _LARGEST_BYTES:
+        message = f"a request may have {_LARGEST_BYTES} bytes, this one has {size} or more"
         raise Refused(413, "too_large", message, last=True)

@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import openai
 import pytest
-from wire_server import ask, client_of, get, project_of, raw, said, server_of, state, tape
+from exchanges import said, tape
+from wire_server import ask, client_of, get, project_of, raw, server_of, state
 
 
 @pytest.fixture

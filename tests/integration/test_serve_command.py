@@ -9,7 +9,8 @@ import sys
 
 import openai
 import pytest
-from wire_server import ask, project_of, said, tape
+from exchanges import said, tape
+from wire_server import ask, project_of
 
 
 @pytest.fixture

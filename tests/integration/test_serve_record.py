@@ -7,8 +7,9 @@ import threading
 
 import openai
 import pytest
+from exchanges import said, tape
 from openai_server import serving
-from wire_server import ask, client_of, get, project_of, requested, said, server_of, state, tape
+from wire_server import ask, client_of, get, project_of, requested, server_of, state
 
 from harness.cassette import vcr_yaml
 from harness.script import parse
