@@ -30,6 +30,7 @@ _OPENAI = "https://api.openai.com/v1"
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="The loopback address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, metavar="N", help="The port; 0 takes a free one.")
 @click.option("--upstream", metavar="URL", help="With --record: the real server; by default OPENAI_BASE_URL, else OpenAI's.")
+@click.option("--force", is_flag=True, help="With --record: record although the variable CI is set.")
 @click.pass_obj
 def serve(
     config_path: Path | None,
@@ -42,6 +43,7 @@ def serve(
     host: str,
     port: int,
     upstream: str | None,
+    force: bool,
 ) -> int:
     """Be the wire for agents in other processes: their base URL names suite and case."""
     from harness.runner.serve import Service
@@ -49,6 +51,9 @@ def serve(
 
     if replay and recording:
         message = "--replay and --record exclude each other"
+        raise UsageError(message)
+    if recording and os.environ.get("CI") and not force:
+        message = "refused to record in CI, where no one reviews the cassettes; say --force to record all the same"
         raise UsageError(message)
     real = _upstream(upstream, recording=recording)
     project = open_project(config_here or config_path)
@@ -88,7 +93,7 @@ def _tell(service: "Service") -> int:
 
     trials = service.trials()
     for trial in trials:
-        if trial.wire.misses or trial.unused:
+        if trial.wire.misses or trial.unused or trial.faults.unstruck():
             click.echo(line(_summary(trial)))
     for problem in service.problems:
         click.echo(f"harness: {line(problem)}", err=True)
@@ -99,6 +104,10 @@ def _tell(service: "Service") -> int:
 
 def _summary(trial: "ServedTrial") -> str:
     counts = trial.report()
-    told = ", ".join(f"{counts[name]} {name}" for name in ("asked", "played", "recorded", "missed", "unused") if counts[name])
+    told = (
+        ", ".join(f"{counts[name]} {name}" for name in ("asked", "played", "recorded", "missed", "unused") if counts[name])
+        or "nothing asked"
+    )
+    told += "".join(f", fault {fault!r} never struck" for fault in counts["unstruck"])
     cause = f": {trial.wire.misses[0][0]}" if trial.wire.misses else ""
     return f"{trial.address}: {told}{cause}"

@@ -11,7 +11,7 @@ from harness.cassette.exchange import Exchange, Response
 from harness.cassette.tape import Cassette, Cursor
 from harness.config import Project, Suite
 from harness.dataset import Case, parse
-from harness.errors import CassetteError, ConfigError
+from harness.errors import CassetteError, ConfigError, HarnessError
 from harness.script import Script
 from harness.script import parse as parse_script
 from harness.trace import Place
@@ -40,6 +40,7 @@ class ServedTrial:
 
     address: Address
     wire: TrialWire
+    faults: Faults
 
     @property
     def unused(self) -> int:
@@ -61,6 +62,7 @@ class ServedTrial:
             "faults": sources.count("fault"),
             "missed": len(self.wire.misses),
             "unused": self.unused,
+            "unstruck": [spec.fault for spec in self.faults.unstruck()],
             "drift": sorted({drift for note in list(self.wire.notes) if note.reply for drift in note.reply.drift}),
             "misses": [{**miss.model_dump(mode="json", exclude_defaults=True), "text": str(miss)} for miss, _ in self.wire.misses],
         }
@@ -91,7 +93,11 @@ class Service:
         """Return the trial at an address, started afresh if none runs there."""
         with self._lock:
             if address not in self._running:
-                self._running[address] = self._opened(address)
+                try:
+                    self._running[address] = self._opened(address)
+                except HarnessError as error:
+                    self._note(str(error))
+                    raise
             return self._running[address].wire
 
     def restart(self, address: Address) -> None:
@@ -146,25 +152,23 @@ class Service:
         served, case = self._find(address)
         exchanges = self._exchanges(address)
         cursor = Cursor(Cassette(exchanges), served.suite.match)
+        faults = _faults(case)
+        scripted: list[Layer] = [Scripted(served.script)] if served.script else []
         wire = TrialWire(
-            _layers(served, case, cursor),
+            [faults, *scripted, Replay(cursor)],
             cursor=cursor,
             position=lambda: (Place(), ""),
             prompts=served.prompts[address.variant],
             store=self._store(address, self._now) if self._now else None,
         )
-        return ServedTrial(address, wire)
+        return ServedTrial(address, wire, faults)
 
     def _exchanges(self, address: Address) -> tuple[Exchange, ...]:
         """Return what is recorded for a case, as it is now."""
         key = (address.suite, address.case)
         if key in self._growing:
             return tuple(self._growing[key].exchanges)
-        try:
-            exchanges = store.read_cassette(self._root, *key)
-        except CassetteError as error:
-            self._note(str(error))
-            raise
+        exchanges = store.read_cassette(self._root, *key)
         if self._now:
             self._growing[key] = _Growing(list(exchanges))
         return exchanges
@@ -215,16 +219,13 @@ def _suite(project: Project, name: str) -> ServedSuite:
     return ServedSuite(name, suite, {case.id: case for case in dataset.cases}, prompts, script)
 
 
-def _layers(served: ServedSuite, case: Case, cursor: Cursor) -> list[Layer]:
-    """Return what answers a trial; it has no nodes, so a fault at a node could never strike."""
+def _faults(case: Case) -> Faults:
+    """Return the faults of a case; an agent in another process has no nodes, so one at a node could never strike."""
     named = [spec.at.node for spec in case.faults if spec.at.node]
     if named:
         message = f"case {case.id!r} has a fault at node {named[0]!r}, and an agent in another process has no nodes; use at.model_call"
         raise ConfigError(message)
-    layers: list[Layer] = [Faults(case.faults)] if case.faults else []
-    if served.script:
-        layers.append(Scripted(served.script))
-    return [*layers, Replay(cursor)]
+    return Faults(case.faults)
 
 
 def _nearest(name: str, known: Sequence[str] | dict[str, Any]) -> str:

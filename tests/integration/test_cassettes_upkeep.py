@@ -1,6 +1,10 @@
 """`harness cassettes check` and `prune`: what no trial needs is found, and goes without touching the rest."""
 
 import difflib
+import os
+import pty
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -225,6 +229,29 @@ def test_nothing_is_removed_unasked(project, arguments, code):
     assert answer.code == code
     assert ("say --yes" in answer.err) == (code == 2)
     assert texts(project) == before
+
+
+@pytest.mark.parametrize(("said_back", "told"), [("y", "removed 3 exchange(s)"), ("n", "nothing was removed")], ids=["yes", "no"])
+def test_at_a_terminal_the_user_is_asked(project, said_back, told):
+    """The plan is shown, and only a yes removes."""
+    before = untidy(project)
+    ours, theirs = pty.openpty()
+    os.write(ours, f"{said_back}\n".encode())
+
+    answer = subprocess.run(
+        [sys.executable, "-m", "harness.cli", "cassettes", "prune"],
+        cwd=project.root,
+        stdin=theirs,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    os.close(ours)
+    os.close(theirs)
+    assert (answer.returncode, told in answer.stdout) == (0, True)
+    assert "remove 3 exchange(s), 1 whole file(s)? [y/N]" in answer.stderr
+    assert (texts(project) == before) == (said_back == "n")
 
 
 def test_a_cassette_of_which_nothing_is_used_goes(project):

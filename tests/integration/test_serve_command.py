@@ -1,6 +1,7 @@
 """`harness serve`: ready, served, stopped, and what its exit code says."""
 
 import contextlib
+import http.client
 import re
 import signal
 import socket
@@ -14,8 +15,9 @@ from wire_server import ask, project_of
 
 
 @pytest.fixture
-def project(world):
-    """Return a project whose agent is in another process."""
+def project(world, monkeypatch):
+    """Return a project whose agent is in another process, outside CI."""
+    monkeypatch.delenv("CI", raising=False)
     return project_of(world)
 
 
@@ -41,6 +43,13 @@ def command(world, *arguments, number=signal.SIGTERM):
     finally:
         process.kill()
         process.communicate()
+
+
+def _status_of(client):
+    """Return the HTTP status of the error that a question ends with."""
+    with pytest.raises(openai.APIStatusError) as caught:
+        ask(client)
+    return caught.value.status_code
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["term", "int"])
@@ -92,6 +101,39 @@ def test_the_command_refuses_what_it_cannot_serve(project, arguments, told):
     assert answer.code == 2
     assert told in answer.err
     assert answer.err.count("\n") == 1
+
+
+def test_recording_in_ci_is_refused(project, monkeypatch):
+    """In CI no one reviews what is recorded: it has to be forced. An empty variable is not CI."""
+    arguments = ("serve", "--record", "--upstream", "no URL")
+    monkeypatch.setenv("CI", "true")
+
+    assert "refused to record in CI" in project.harness(*arguments).err
+    assert "not a URL" in project.harness(*arguments, "--force").err
+    monkeypatch.setenv("CI", "")
+    assert "not a URL" in project.harness(*arguments).err
+
+
+def test_the_command_ends_with_2_where_a_trial_could_not_be_served(project):
+    """An agent that asked for a case that there is not must not look like one that passed."""
+    with command(project) as (_, base_url, ended), openai.OpenAI(base_url=base_url, api_key="a key") as client:
+        status = _status_of(client)
+
+    assert (status, ended["code"]) == (404, 2)
+    assert "no suite 'SUITE' is served" in ended["err"]
+
+
+def test_a_fault_that_never_struck_is_told(project):
+    """A fault that no request met is summed up: it proved nothing."""
+    tape(project, "late")
+
+    with command(project) as (port, _, ended):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("HEAD", "/agent/late/v1")
+        connection.getresponse().read()
+        connection.close()
+
+    assert (ended["code"], ended["out"]) == (0, "agent/late: nothing asked, fault 'timeout' never struck\n")
 
 
 def test_a_port_that_is_taken_is_told(project):

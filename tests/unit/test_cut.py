@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 from exchanges import said
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.cassette import cut, vcr_yaml
 from harness.cassette.exchange import Response
@@ -38,6 +40,19 @@ def test_only_lines_go(indices):
 
     assert vcr_yaml.loads(after, path="x.yaml") == tuple(exchange for index, exchange in enumerate(TAPE) if index not in indices)
     assert not [row for row in difflib.ndiff(TEXT.split("\n"), after.split("\n")) if row.startswith("+")]
+
+
+@given(st.integers(0, len(TEXT)), st.text(max_size=4), st.integers(0, 4), st.sets(st.integers(0, 3), max_size=3))
+def test_a_damaged_file_is_cut_right_or_refused(place, inserted, dropped, indices):
+    """Whatever happened to a file, cutting it either leaves what is kept as it was, or says that it cannot."""
+    damaged = TEXT[:place] + inserted + TEXT[place + dropped :]
+
+    try:
+        after = cut.without(damaged, indices, path="x.yaml")
+    except CassetteError:
+        return
+    before = vcr_yaml.loads(damaged, path="x.yaml")
+    assert vcr_yaml.loads(after, path="x.yaml") == tuple(exchange for index, exchange in enumerate(before) if index not in indices)
 
 
 def test_comments_go_and_stay_with_what_they_stand_above():
