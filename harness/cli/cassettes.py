@@ -1,5 +1,6 @@
 """`harness cassettes …`: the commands on cassette files."""
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -43,9 +44,14 @@ def check(config_path: Path | None, /, *, config_here: Path | None, suites: tupl
 
 
 def _survey(project: "Project", suites: Sequence[str]) -> "list[CassetteFile]":
+    from harness.report.progress import Progress
     from harness.runner.upkeep import survey
 
-    return survey(project, suites)
+    progress = Progress(sys.stderr, renew=sys.stderr.isatty() and not os.environ.get("CI"), noun="cases")
+    try:
+        return survey(project, suites, progress=progress)
+    finally:
+        progress.close()
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -182,4 +188,4 @@ def _no_cassette(project: "Project", suite: str, case: str) -> str:
     if case in ids:
         return f"case {case!r} has no cassette: it asks nothing, or nothing was recorded yet; `harness record {suite}` records it"
     near = nearest(case, ids)
-    return f"{dataset} has no case {case!r}{near if 'mean' in near else ''}"
+    return f"{dataset} has no case {case!r}{near if near.startswith('; did') else ''}"

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +22,11 @@ _FEW_NAMES = 20
 Key = tuple[str, str | None]
 """A suite and a case of it."""
 
+Progress = Callable[[int, int], None]
+"""Told how many cases of how many are replayed."""
 
-def survey(project: Project, suites: Sequence[str]) -> list[CassetteFile]:
+
+def survey(project: Project, suites: Sequence[str], *, progress: Progress) -> list[CassetteFile]:
     """Read every cassette file of the suites, or of the project, and replay its case under every variant, offline."""
     cases = {name: _cases(project, name) for name in suites or project.config.suites}
     files = [_file(project, path, cases) for path in store.cassette_files(project.root)]
@@ -31,8 +34,9 @@ def survey(project: Project, suites: Sequence[str]) -> list[CassetteFile]:
     waiting: dict[Key, int] = {
         (file.suite, file.case): index for index, file in enumerate(chosen) if file.case is not None and file.exchanges
     }
-    for (suite, case), found in _replayed(project, {suite for suite, _ in waiting}, waiting.keys()):
-        index = waiting[(suite, case)]
+    for done, (key, found) in enumerate(_replayed(project, {suite for suite, _ in waiting}, waiting.keys()), start=1):
+        progress(done, len(waiting))
+        index = waiting[key]
         exchanges = chosen[index].exchanges or ()
         known = {"surplus": surplus(exchanges, found)} if isinstance(found, list) else {"unknown": found}
         chosen[index] = replace(chosen[index], **known)
@@ -66,7 +70,8 @@ def _orphaned(project: Project, path: Path, suite: str, cases: dict[str, dict[st
         return f"cassettes end in .yaml, so no case is replayed from {path.name!r}"
     ids = cases.get(suite, {}).values()
     near = nearest(path.stem, ids)
-    return f"{project.config.suites[suite].dataset} has no case {path.stem!r}{near if 'mean' in near or len(ids) <= _FEW_NAMES else ''}"
+    is_short = near.startswith("; did") or len(ids) <= _FEW_NAMES
+    return f"{project.config.suites[suite].dataset} has no case {path.stem!r}{near if is_short else ''}"
 
 
 def _replayed(project: Project, suites: set[str], wanted: Collection[Key]) -> Iterator[tuple[Key, list[frozenset[int]] | str]]:

@@ -2,12 +2,17 @@
 
 import contextlib
 import http.client
+import re
 import socket
+import textwrap
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
 from exchanges import said, tape
+from letters import AGENT, case
+from letters import RULES as LETTERS
 from openai_server import serving
 from wire_server import ask, client_of, get, project_of, requested, server_of, state
 
@@ -60,6 +65,34 @@ def test_a_recorded_exchange_is_not_asked_again(project):
 
     (exchange,) = vcr_yaml.loads(path.read_text("utf-8"), path="one")
     assert exchange.variants == ("default", "v2")
+
+
+def test_what_a_server_recorded_replays_inside_the_process(world):
+    """A cassette that the server recorded answers the graph in `harness run`, and one that `harness record` wrote the server's clients."""
+    world.write("agent.py", AGENT)
+    world.suite()
+    world.cases(case(1), case(2))
+    rules = parse(textwrap.dedent(LETTERS), path="rules")
+    with serving(rules) as real, server_of(world, upstream=real.base_url) as server, client_of(server, "agent/case-001") as client:
+        ask(client, "1: alpha")
+    assert world.record(LETTERS, "--filter", "case-002").code == 0
+
+    assert world.harness("run").code == 0
+    with server_of(world) as server, client_of(server, "agent/case-002") as client:
+        assert ask(client, "2: alpha").choices[0].message.content == "letter"
+
+
+def test_many_clients_are_recorded_at_once(project):
+    """Twenty answers that arrive at the same time are all stored, each with its own question."""
+    rules = parse("".join(f"- when: {{contains: 'number {n} '}}\n  reply: {{text: 'answer {n}'}}\n" for n in range(20)), path="rules")
+    with serving(rules, delay_s=0.05) as real, server_of(project, upstream=real.base_url) as server, client_of(server) as client:
+        with ThreadPoolExecutor(10) as pool:
+            list(pool.map(lambda number: ask(client, f"number {number} ?"), range(20)))
+        assert state(server)["recorded"] == 20
+
+    exchanges = vcr_yaml.loads((project.root / "cassettes/agent/one.yaml").read_text("utf-8"), path="one")
+    stored = {re.search(rb"number (\d+) ", each.request.body)[1]: re.search(rb"answer (\d+)", each.response.body)[1] for each in exchanges}
+    assert stored == {number: number for number in (b"%d" % n for n in range(20))}
 
 
 def test_a_stream_is_recorded_as_it_arrives(project):
