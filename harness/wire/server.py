@@ -17,7 +17,7 @@ from harness.cassette.exchange import Request, Response
 from harness.errors import HarnessError, UsageError, WireStop
 from harness.schema import canonical_json
 from harness.wire.address import OWN, RESTART, Address, parse
-from harness.wire.body import Refused, read_body
+from harness.wire.intake import Refused, read_body
 from harness.wire.trial import Note, TrialWire
 from harness.wire.upstream import BrokenAnswer, LiveAnswer, Upstream
 
