@@ -126,11 +126,12 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815, http.server's names
 
     def _check_host(self) -> None:
-        """Refuse what a web page sends by a host name of its own that leads here."""
-        named = self.headers.get("host", "localhost")
-        if not is_loopback(re.sub(r":\d*$", "", named).strip("[]")):
-            message = f"this server answers on loopback only, not as {named[:80]!r}"
-            raise Refused(403, "not_loopback", message, last=True)
+        """Refuse what a web page sends, from its own address or by a host name of its own that leads here."""
+        for name in ("host", "origin"):
+            named = self.headers.get(name, "localhost")
+            if not is_loopback(re.sub(r"^\w+://|:\d*$", "", named).strip("[]")):
+                message = f"this server answers on loopback only, not {name} {named[:80]!r}"
+                raise Refused(403, "not_loopback", message, last=True)
 
     def _own_page(self, address: Address | None, rest: str) -> None:
         if rest == RESTART and address is not None and self.command == "POST":
