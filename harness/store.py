@@ -1,15 +1,16 @@
 """The store: everything read from and written to disk. What is written is written whole or not at all."""
 
+import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from harness.cassette import vcr_yaml
+from harness.cassette.cut import without
 from harness.cassette.dialect.file import read_file
 from harness.cassette.exchange import Exchange
 from harness.cassette.redact import redact, redact_bytes, secrets_in
@@ -28,6 +29,7 @@ from harness.schema import digest
 
 TrialKey = tuple[str, str, str, int]
 FOREIGN_SUFFIXES = (".yml", ".yaml.gz", ".yml.gz", ".json", ".json.gz", ".msgpack", ".msgpack.gz", ".msgpack.zlib")
+CASSETTE_SUFFIXES = (".yaml", *FOREIGN_SUFFIXES)
 _LONGEST_NAME = 200  # bytes; file systems take 255, and a file that is being written has a longer one
 
 
@@ -121,8 +123,12 @@ def read_cassette(root: Path, suite: str, case: str) -> tuple[Exchange, ...]:
     path = cassette_file(root, suite, case)
     if path is None:
         return ()
-    shown = str(path.relative_to(root))
-    return tuple(_redacted(exchange) for exchange in read_file(read_bytes(path, CassetteError, shown=shown), shown))
+    return read_exchanges(path, shown=str(path.relative_to(root)))
+
+
+def read_exchanges(path: Path, *, shown: str) -> tuple[Exchange, ...]:
+    """Return the exchanges of any cassette file, redacted."""
+    return exchanges_in(read_bytes(path, CassetteError, shown=shown), shown=shown)
 
 
 def _redacted(exchange: Exchange) -> Exchange:
@@ -134,6 +140,11 @@ def _redacted(exchange: Exchange) -> Exchange:
     )
 
 
+def exchanges_in(data: bytes, *, shown: str) -> tuple[Exchange, ...]:
+    """Return the exchanges of a cassette file that is in memory, redacted."""
+    return tuple(_redacted(exchange) for exchange in read_file(data, shown))
+
+
 def write_cassette(root: Path, suite: str, case: str, exchanges: tuple[Exchange, ...]) -> None:
     """Write the cassette of a case; refused if anything in it still looks like a secret."""
     path = cassette_path(root, suite, case)
@@ -143,6 +154,43 @@ def write_cassette(root: Path, suite: str, case: str, exchanges: tuple[Exchange,
         message = f"{path.relative_to(root)}: not written: it would hold something like a secret ({', '.join(sorted(set(kinds)))})"
         raise CassetteError(message)
     write_text(path, text)
+
+
+def cassette_stem(name: str) -> str:
+    """Return the name of a cassette file without its suffix; what is left is the name of its case, percent-encoded."""
+    return name.removesuffix(next((suffix for suffix in sorted(CASSETTE_SUFFIXES, key=len, reverse=True) if name.endswith(suffix)), ""))
+
+
+def is_cassette(name: str) -> bool:
+    """Tell a file that may be a cassette by its name; hidden files are none."""
+    return name.endswith(CASSETTE_SUFFIXES) and not name.startswith(".")
+
+
+def cassette_files(root: Path) -> list[Path]:
+    """Return every cassette file of a project, in order; hidden files and files of other kinds are none."""
+    folder = root / "cassettes"
+    return sorted(path for path in folder.rglob("*") if is_cassette(path.name) and path.is_file())
+
+
+def cut_cassette(root: Path, path: Path, indices: Collection[int]) -> None:
+    """Take exchanges out of a cassette file, to the byte; the file goes where none is left. CassetteError where it cannot be done."""
+    shown = str(path.relative_to(root))
+    try:
+        text = path.read_bytes().decode()
+        if len(indices) == len(exchanges_in(text.encode(), shown=shown)):
+            _remove(path)
+        else:
+            _write_whole(path, without(text, indices, path=shown))
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{shown}: cannot be pruned: {getattr(error, 'strerror', None) or error}"
+        raise CassetteError(message) from None
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, and its folder if it was the last there."""
+    path.unlink()
+    with contextlib.suppress(OSError):
+        path.parent.rmdir()
 
 
 def cassettes_digest(root: Path, suite: str, cases: tuple[str, ...]) -> str:
@@ -215,7 +263,7 @@ class ExperimentFolder:
             message = f"{self.trials_path}:{number}: not UTF-8 text"
             raise ExperimentUnreadable(message) from None
 
-    @contextmanager
+    @contextlib.contextmanager
     def appending(self) -> Iterator[Self]:
         """Open the trials for appending; a last line that was cut off is dropped first, whole ones are indexed."""
         self.path.mkdir(parents=True, exist_ok=True)

@@ -52,13 +52,17 @@ class Ended:
 
 
 class TrialRunner:
-    """Runs trials one after the other; keeps the event loop and, with build = "worker", the graphs between them."""
+    """Runs trials one after the other; keeps the event loop and, with build = "worker", the graphs between them.
+
+    `played` holds the exchanges that the last trial played, those of its judges too.
+    """
 
     def __init__(self, root: Path, prices: Mapping[str, Price]) -> None:
         self._root = root
         self._prices = prices
         self._loop = asyncio.Runner()
         self._graphs: dict[tuple[str, str], Any] = {}
+        self.played: frozenset[int] = frozenset()
 
     def close(self) -> None:
         """Close the event loop."""
@@ -86,6 +90,7 @@ class TrialRunner:
                 _put_in_order(recorder, len(exchanges), wire, story)
             trace = _redacted(self._trace(bench, ended, story, wire))
             scores = (*_scores(bench, _redacted(case), trace), *_unplayed(case, ended, layers))
+        self.played = cursor.played
         return _trial(bench, case, repeat=repeat, trace=trace, scores=scores, wire=wire, story=story)
 
     def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer) -> Ended:
