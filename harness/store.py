@@ -95,7 +95,10 @@ def cassette_path(root: Path, suite: str, case: str) -> Path:
 
 def read_cassette(root: Path, suite: str, case: str) -> tuple[Exchange, ...]:
     """Return the exchanges recorded for a case; without a file there are none."""
-    path = cassette_path(root, suite, case)
+    return _read_exchanges(root, cassette_path(root, suite, case))
+
+
+def _read_exchanges(root: Path, path: Path) -> tuple[Exchange, ...]:
     if not path.exists():
         return ()
     shown = str(path.relative_to(root))
@@ -104,7 +107,29 @@ def read_cassette(root: Path, suite: str, case: str) -> tuple[Exchange, ...]:
 
 def write_cassette(root: Path, suite: str, case: str, exchanges: tuple[Exchange, ...]) -> None:
     """Write the cassette of a case; refused if anything in it still looks like a secret."""
-    path = cassette_path(root, suite, case)
+    _write_exchanges(root, cassette_path(root, suite, case), exchanges)
+
+
+def unfinished_path(root: Path, suite: str, case: str) -> Path:
+    """Return where answers lie that were paid for while a case was recorded anew, until the recording is whole."""
+    return root / ".harness" / "recording" / suite / cassette_path(root, suite, case).name
+
+
+def read_unfinished(root: Path, suite: str, case: str) -> tuple[Exchange, ...]:
+    """Return the answers that an interrupted recording of a case left; without one there are none."""
+    return _read_exchanges(root, unfinished_path(root, suite, case))
+
+
+def write_unfinished(root: Path, suite: str, case: str, exchanges: tuple[Exchange, ...]) -> None:
+    """Write the answers that a recording of a case has so far; without any, remove the file."""
+    path = unfinished_path(root, suite, case)
+    if exchanges:
+        _write_exchanges(root, path, exchanges)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write_exchanges(root: Path, path: Path, exchanges: tuple[Exchange, ...]) -> None:
     text = vcr_yaml.dumps(exchanges)
     kinds = secrets_in(text)
     if kinds:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from harness.cassette.exchange import Request, Response
+from harness.wire.transport import is_turned_down, sent_at
 from harness.wire.trial import Note, TrialWire, current
 
 _TRACING_PATHS = re.compile(r"(/api(/v\d)?)?/(runs|info|otel|sessions)\b")
@@ -60,6 +61,7 @@ class _Stub:
             if trial.allows(request):
                 return False
             note = trial.answer(request, thread=thread)
+            sent_at.set(None)
             vcr_request.harness_note, vcr_request.harness_trial = note, trial
         return note.reply is not None
 
@@ -73,9 +75,9 @@ class _Stub:
     def append(self, vcr_request: Any, response: dict[str, Any]) -> None:
         """Take the real server's answer."""
         note: Note | None = getattr(vcr_request, "harness_note", None)
-        if note is not None:  # a host of allow_hosts is neither recorded nor replayed
+        if note is not None and not is_turned_down(response):  # a host of allow_hosts is neither recorded nor replayed
             trial: TrialWire = vcr_request.harness_trial
-            trial.keep(note, _response(response))
+            trial.keep(note, _response(response), sent_at=sent_at.get())
 
     def find_requests_with_most_matches(self, _request: Any) -> list[Any]:
         """Explain nothing: the wire has its own misses."""
