@@ -1,6 +1,7 @@
 """A miss: a request that is not on the cassette, what it differs in from the nearest exchange, and what renewing it costs."""
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.cassette.answer import read
@@ -14,6 +15,8 @@ from harness.schema import Value
 from harness.trace import Place, Usage
 
 _SHOWN = 60
+_FILTER = re.compile(r"[\w+.:/-]+")
+_WORDS = frozenset({"and", "or", "not"})
 
 
 class Miss(Value):
@@ -76,6 +79,34 @@ def explain(
     return _priced(found.model_copy(update={"differs": differs, "diff": diff}), index, exchanges, known)
 
 
+def record_command(suite: str, variant: str, case: str | None) -> str:
+    """Return the command that records what a suite, or one case of it, lacks."""
+    named = f" --filter {case}" if case is not None and _FILTER.fullmatch(case) and case not in _WORDS else ""
+    return f"harness record {suite}{named}{'' if variant == 'default' else f' --variant {variant}'}"
+
+
+def remedy(misses: tuple[Miss, ...]) -> tuple[str, ...]:
+    """Return, in one line, the command that records what a trial missed, and what is known of its cost; nothing where there is none."""
+    command = next((miss.command for miss in misses if miss.command), None)
+    if command is None:
+        return ()
+    return (f"record it with `{command}`, {price_of([miss.tokens for miss in misses], [miss.cost_usd for miss in misses])}",)
+
+
+def price_of(tokens: Sequence[int | None], dollars: Sequence[float | None]) -> str:
+    """Say what requests cost by estimates, and of how many nothing is known: `at about 250 tokens, $0.000014`."""
+    known, unknown = [number for number in tokens if number is not None], sum(number is None for number in tokens)
+    length = f"about {sum(known):,} tokens" if known else "an unknown number of tokens"
+    length += f" and an unknown number for {_requests(unknown)}" if known and unknown else ""
+    priced, silent = [cost for cost in dollars if cost is not None], sum(cost is None for cost in dollars)
+    cost = f"${sum(priced):.6f}" if priced else "price unknown"
+    return f"at {length}, {cost}{f' and an unknown price for {_requests(silent)}' if priced and silent else ''}"
+
+
+def _requests(number: int) -> str:
+    return f"{number:,} request" if number == 1 else f"{number:,} requests"
+
+
 def unscripted(request: Request, place: Place) -> Miss:
     """Return the miss of a request that no rule of a script answers and that has no cassette."""
     shown = f"{request.method} {request.url}"
@@ -96,7 +127,7 @@ def _because(miss: Miss, *why: Cause) -> Miss:
 
 def _equal(asked: Segments, cursor: Cursor) -> int:
     key = match_key(asked.digests(), cursor.policy)
-    return cursor.cassette.queues(cursor.policy)[key, None][0]
+    return cursor.cassette.queues(cursor.policy)[key, None, None][0]
 
 
 def _priced(miss: Miss, index: int, exchanges: tuple[Exchange, ...], known: Known) -> Miss:

@@ -47,18 +47,31 @@ def added(old: tuple[Exchange, ...], fresh: tuple[Exchange, ...], used: Mapping[
     """
     everything = (*old, *fresh)
     marks = {index: exchange.variants for index, exchange in enumerate(everything)}
+    askers = {
+        index: [name for name, indices in used.items() if index in indices and _is_new(name, marks[index], index, len(old))]
+        for index in marks
+    }
     for variant, indices in used.items():
         for index in indices:
             if variant not in marks[index]:
                 marks[index] = (*marks[index], variant)
     work = _Work(old, fresh, Cassette(everything), marks)
-    for after in range(len(old), len(everything)):
-        before = _nearest(work, [index for index in range(len(old)) if _is_released(work, index, after, used)], after)
-        if before is not None:
+    outdated = set()
+    for after in (index for index in marks if askers[index]):
+        released = {index: _released(work, index, askers[after], used) for index in range(len(old)) if _same_spot(work, index, after)}
+        before = _nearest(work, [index for index, names in released.items() if names], after)
+        if before is None:
+            continue
+        if after >= len(old):
             work.successors.setdefault(before, []).append(after)
-            gone = {variant for variant, indices in used.items() if after in indices and before not in indices}
-            work.marks[before] = tuple(name for name in work.marks[before] if name not in gone)
-    return _settled(work, trimmed=frozenset())
+        work.marks[before] = tuple(name for name in work.marks[before] if name not in released[before])
+        outdated.add(before)
+    return _settled(work, trimmed=frozenset(outdated))
+
+
+def _is_new(variant: str, marks: tuple[str, ...], index: int, old: int) -> bool:
+    """Tell whether a variant asks something that it did not: it is fresh, or was recorded for others alone."""
+    return index >= old or bool(marks and variant not in marks)
 
 
 def anew(old: tuple[Exchange, ...], fresh: tuple[Exchange, ...], variants: frozenset[str]) -> Renewal:
@@ -95,14 +108,11 @@ def _same_spot(work: _Work, before: int, after: int) -> bool:
     return one.place == other.place and work.cassette.digests[before]["endpoint"] == work.cassette.digests[after]["endpoint"]
 
 
-def _is_released(work: _Work, before: int, after: int, used: Mapping[str, frozenset[int]]) -> bool:
-    """Tell whether a variant that uses the fresh exchange was recorded with the old one and uses it no more."""
-    if not _same_spot(work, before, after) or any(before in indices and after in indices for indices in used.values()):
-        return False
-    askers = {variant for variant, indices in used.items() if after in indices}
-    if not work.old[before].variants:  # nothing is noted of who asked it
-        return bool(askers) and before not in work.successors and not any(before in indices for indices in used.values())
-    return bool(askers & set(work.marks[before]))
+def _released(work: _Work, before: int, askers: list[str], used: Mapping[str, frozenset[int]]) -> list[str]:
+    """Return the variants among `askers` that an old exchange was recorded for and that ask it no more."""
+    if not work.old[before].variants and not any(before in indices for indices in used.values()):
+        return askers if before not in work.successors else []  # nothing is noted of who asked it
+    return [name for name in askers if name in work.marks[before] and before not in used[name]]
 
 
 def _nearest(work: _Work, candidates: list[int], after: int) -> int | None:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import JsonValue
 
-from harness.metric import counted
 from harness.report.figure import dollars
 from harness.report.text import line
 from harness.schema import Value
+from harness.tally import counted
 
 
 class Recorded(Value):

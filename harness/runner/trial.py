@@ -20,10 +20,9 @@ from langgraph.types import Command
 from harness import checks
 from harness.cassette.cause import Prompts
 from harness.cassette.exchange import Exchange
-from harness.cassette.miss import Known, Miss
+from harness.cassette.miss import Known, Miss, record_command
 from harness.cassette.redact import redact
 from harness.cassette.tape import Cassette, Cursor
-from harness.config import DEFAULT
 from harness.dataset import Case, End
 from harness.errors import WireStop
 from harness.experiment import Trial, outcome
@@ -39,8 +38,6 @@ from harness.wire.trial import Layer, LiveConnection, MissingExchange, TrialWire
 ValueT = TypeVar("ValueT", bound=Value)
 
 _LEFTOVERS_S = 1.0
-_FILTER = re.compile(r"[\w+.:/-]+")
-_WORDS = frozenset({"and", "or", "not"})
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 
 
@@ -83,7 +80,7 @@ class TrialRunner:
         `replay` makes the layer that answers from the cassette.
         """
         observer = Observer()
-        cursor = Cursor(Cassette(exchanges), bench.suite.match)
+        cursor = Cursor(Cassette(exchanges), bench.suite.match, bench.variant)
         known = self._known(bench, case)
         layers = _layers(bench, case, replay(cursor, known))
         wire = TrialWire(
@@ -191,12 +188,6 @@ def _redacted(value: ValueT) -> ValueT:
     text = value.to_json()
     clean = redact(text)
     return value if clean == text else type(value).model_validate_json(clean)
-
-
-def record_command(suite: str, variant: str, case: str | None) -> str:
-    """Return the command that records what a suite, or one case of it, lacks."""
-    named = f" --filter {case}" if case is not None and _FILTER.fullmatch(case) and case not in _WORDS else ""
-    return f"harness record {suite}{named}{'' if variant == DEFAULT else f' --variant {variant}'}"
 
 
 def _asked_first(prompts: Prompts, chosen: Mapping[str, str]) -> Prompts:
