@@ -24,6 +24,7 @@ class Server(ThreadingHTTPServer):
         self.used: dict[int, int] = {}
         self.busy: list[tuple[int, dict[str, str]]] = []
         self.hang_after: int | None = None
+        self.released = threading.Event()
 
     @property
     def base_url(self) -> str:
@@ -45,7 +46,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._turn_down(*self.server.busy.pop(0))
             return
         if self.server.hang_after is not None and len(self.server.asked) > self.server.hang_after:
-            time.sleep(30)
+            self.server.released.wait()  # whoever waits for the answer is killed meanwhile
+            return
         time.sleep(self.server.delay_s)
         asked = segments(request)
         answer = self.server.script.answer(asked, None, self.server.used)
@@ -81,6 +83,7 @@ def serving(script: Script, delay_s: float = 0.0, busy=()):
     try:
         yield server
     finally:
+        server.released.set()
         server.shutdown()
         server.server_close()
         thread.join()

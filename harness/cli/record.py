@@ -48,7 +48,12 @@ def _foresee(project: "Project", selecting: dict[str, Any], *, everything: bool,
     from harness.runner.run import sealed_without_keys
 
     with contextlib.redirect_stdout(sys.stderr), sealed_without_keys():
-        foreseen = list(foresee(make_plan(project, 1, selecting), everything=everything))
+        plan = make_plan(project, 1, selecting)
+        for name in dict.fromkeys(bench.name for bench in plan.benches):
+            others = set(project.suite(name).variants) - {bench.variant for bench in plan.benches if bench.name == name}
+            if others:
+                click.echo(f"harness: suite {name!r}: not looked at, as not selected: variant {', '.join(sorted(others))}", err=True)
+        foreseen = list(foresee(plan, everything=everything))
     click.echo(foreseen_document(foreseen) if as_json else foreseen_text(foreseen), nl=False)
     return int(ExitCode.PASS)
 

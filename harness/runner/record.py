@@ -120,6 +120,8 @@ class _Recording:
         )
         trial = self._runner.run(bench, self._task.case, 1, self._exchanges, recorder)
         self._exchanges = tuple(recorder.exchanges)
+        if recorder.refusal is not None:
+            raise recorder.refusal
         if recorder.unpriced:
             message = (
                 f'--max-cost cannot be held: model {recorder.unpriced!r} has no price; add [prices."{recorder.unpriced}"] '

@@ -9,6 +9,7 @@ from harness.cassette.redact import redact_bytes
 from harness.cassette.segments import segments
 from harness.cassette.tape import Cursor, drift_details
 from harness.dataset import Fault, FaultSpec
+from harness.errors import HarnessError
 from harness.schema import canonical_json
 from harness.script import Script
 from harness.wire.budget import Budget, Unpriced
@@ -108,7 +109,8 @@ def _rate_limited(retry_after_s: float | None) -> Response:
 class Recorder:
     """The exchanges of one case as they grow while they are recorded; kept are redacted answers of servers that did answer.
 
-    `stopped` says why the trial could not go on: an answer that is not kept, or the bound of the budget (`over_budget`, `unpriced`).
+    `stopped` says why the trial could not go on: an answer that is not kept, or the bound of the budget (`over_budget`, `unpriced`),
+    or the `refusal` to write what arrived.
     """
 
     exchanges: list[Exchange]
@@ -121,6 +123,7 @@ class Recorder:
     stopped: str = ""
     over_budget: bool = False
     unpriced: str = ""
+    refusal: HarnessError | None = None
     _reserved: dict[int, float] = field(default_factory=dict)
 
     def admit(self, ask: Ask) -> None:
@@ -156,7 +159,11 @@ class Recorder:
         self.exchanges.append(exchange)
         self.added += 1
         self.budget.settle(reserved, exchange, ask.segments.model)
-        self.arrived(self.exchanges)
+        try:
+            self.arrived(self.exchanges)
+        except HarnessError as error:  # the graph must not take it for an answer
+            self.refusal = error
+            self._stop(str(error))
         return len(self.exchanges) - 1
 
     def _stop(self, why: str) -> NoReturn:

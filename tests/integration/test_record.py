@@ -266,8 +266,8 @@ def test_workers_change_no_byte(agent):
     assert timeless(files(agent)) == timeless(alone)
 
 
-def killed(world, *arguments, after):
-    """Start a recording in a process of its own and kill it once its server hangs."""
+def killed(world, *arguments, after, by=signal.SIGKILL):
+    """Start a recording in a process of its own, end it by a signal once its server hangs, and return its exit code."""
     with serving(parse(OTHER, path="rules")) as server:
         server.hang_after = after
         environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "k"}
@@ -275,14 +275,18 @@ def killed(world, *arguments, after):
         process = subprocess.Popen(command, cwd=world.root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while len(server.asked) <= after and process.poll() is None:
             time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        return len(server.asked)
+        process.send_signal(by)
+        return process.wait()
 
 
-def test_a_killed_recording_loses_nothing_that_was_paid_for(agent):
-    """After kill -9 every answer that had arrived is on disk, and the next recording asks for the rest alone."""
-    assert killed(agent, after=3) == 4
+@pytest.mark.parametrize(
+    ("by", "arguments", "code"),
+    [(signal.SIGKILL, (), -9), (signal.SIGINT, (), 130), (signal.SIGINT, ("-j", "2"), 130)],
+    ids=["kill -9", "Ctrl-C", "Ctrl-C with workers"],
+)
+def test_a_killed_recording_loses_nothing_that_was_paid_for(agent, by, arguments, code):
+    """However it ends, every answer that had arrived is on disk, and the next recording asks for the rest alone."""
+    assert killed(agent, *arguments, after=3, by=by) == code
     assert sum(len(yaml.safe_load(text)["interactions"]) for text in files(agent).values()) == 3
 
     answer = agent.record(OTHER, "--json")
@@ -295,7 +299,7 @@ def test_a_killed_recording_anew_keeps_the_old_cassette_and_the_new_answers(agen
     """With --all the cassette stays whole until the case is; what had arrived is taken over, not asked again."""
     agent.record(RULES)
     before = files(agent)
-    assert killed(agent, "--all", "--filter", "one", after=1) == 2
+    assert killed(agent, "--all", "--filter", "one", after=1) == -9
     assert files(agent) == before
 
     answer = agent.record(OTHER, "--all", "--filter", "one", "--json")
@@ -303,6 +307,17 @@ def test_a_killed_recording_anew_keeps_the_old_cassette_and_the_new_answers(agen
     assert (answer.code, answer.json["total"]["asked"], answer.json["total"]["taken_over"]) == (0, 1, 1)
     assert "replied" in files(agent)["one.yaml"]
     assert list((agent.root / ".harness").rglob("*.yaml")) == []
+
+
+def test_a_secret_that_redaction_missed_is_not_kept(agent, monkeypatch):
+    """What still looks like a secret is refused, exit code 2, even where the graph takes the refusal for a reason to fall back."""
+    from harness import store
+
+    monkeypatch.setattr(store, "secrets_in", lambda text: ["odd-key"])
+    answer = agent.record(RULES, "--filter", "one")
+
+    assert (answer.code, len(agent.asked), files(agent)) == (2, 1, {})
+    assert "it would hold something like a secret (odd-key)" in answer.err
 
 
 def test_a_dry_run_sees_beyond_the_first_miss(agent):
@@ -427,3 +442,18 @@ def test_another_stored_version_is_named(agent):
     answer = agent.harness("record", "--dry-run", "--filter", "one")
 
     assert "prompt check v1 -> v2: 1 call of 1 case" in answer.out
+
+
+def test_a_prompt_that_only_some_cases_use(agent):
+    """A change of a prompt touches the cases that ask with it, and no other."""
+    agent.edit("agent.py", 'prompts.get("ask", "Answer.")', 'prompts["ask" if "one" in state["question"] else "check"]')
+    agent.record(RULES)
+    before = files(agent)
+    agent.edit("prompts/ask/v1.md", "one word", "two words")
+
+    foreseen = agent.harness("record", "--dry-run", "--json")
+    agent.record(RULES)
+
+    assert [(call["case"], call["node"]) for call in foreseen.json["calls"]] == [("one", "ask")]
+    assert {name for name, text in files(agent).items() if text != before[name]} == {"one.yaml"}
+    assert len(agent.asked) == 1
