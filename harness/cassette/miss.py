@@ -15,6 +15,7 @@ from harness.schema import Value
 from harness.trace import Place, Usage
 
 _SHOWN = 60
+_ERROR = 400
 _FILTER = re.compile(r"[\w+.:/-]+")
 _WORDS = frozenset({"and", "or", "not"})
 
@@ -115,8 +116,13 @@ def unscripted(request: Request, place: Place) -> Miss:
 
 
 def usage_cost(exchange: Exchange, prices: Mapping[str, Price]) -> tuple[Usage | None, float | None]:
-    """Return the tokens and the computed dollars of an exchange, None where it or the price table does not say."""
+    """Return the tokens and the computed dollars of an exchange, None where it or the price table does not say.
+
+    What is no model, and an error, cost nothing.
+    """
     answer, asked = read(exchange.response), segments(exchange.request)
+    if asked.kind == "http" or exchange.response.status >= _ERROR:
+        return Usage(), 0.0
     cost = cost_usd(answer.usage, models=(answer.model, asked.model), host=exchange.request.host, own=prices)
     return answer.usage, cost
 

@@ -89,7 +89,6 @@ class Lender:
     def _note(
         self, ask: Ask, cause: str, tokens: int | None, cost_usd: float | None, *, may_follow: bool = False, ends: bool = False
     ) -> None:
-        is_model = ask.segments.kind != "http"
         self.foreseen.append(
             Foreseen(
                 suite=self.bench.name,
@@ -101,8 +100,8 @@ class Lender:
                 model=ask.segments.model,
                 request=f"{ask.request.method} {ask.request.url.partition('?')[0]}",
                 cause=cause,
-                tokens=tokens if is_model else tokens or 0,
-                cost_usd=cost_usd if is_model else 0.0,
+                tokens=tokens,
+                cost_usd=cost_usd,
                 may_follow=may_follow,
                 ends=ends,
             )

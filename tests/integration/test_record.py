@@ -457,3 +457,74 @@ def test_a_prompt_that_only_some_cases_use(agent):
     assert [(call["case"], call["node"]) for call in foreseen.json["calls"]] == [("one", "ask")]
     assert {name for name, text in files(agent).items() if text != before[name]} == {"one.yaml"}
     assert len(agent.asked) == 1
+
+
+FAN_OUT = """
+    import operator
+    from typing import Annotated, TypedDict
+
+    from langchain_openai import ChatOpenAI
+    from langgraph.graph import END, START, StateGraph
+    from langgraph.types import Send
+
+
+    class State(TypedDict):
+        question: str
+        answers: Annotated[list, operator.add]
+
+
+    def asked(model, text):
+        try:
+            return ChatOpenAI(model=model, max_retries=0).invoke(text).content
+        except BaseException:
+            return None
+
+
+    def ask(state):
+        return {"answers": [asked("large", state["question"]) or asked("small", state["question"]) or "nothing"]}
+
+
+    def build():
+        graph = StateGraph(State)
+        graph.add_node("ask", ask)
+        graph.add_node("sum", lambda state: {"answers": [asked("large", "Sum up: " + " ".join(state["answers"]))]})
+        graph.add_conditional_edges(START, lambda state: [Send("ask", {"question": word}) for word in state["question"].split()], ["ask"])
+        graph.add_edge("ask", "sum")
+        graph.add_edge("sum", END)
+        return graph.compile()
+"""
+
+
+def test_a_parallel_branch_cannot_follow_from_another(world):
+    """Of swallowed misses, those of parallel branches are causes; a fallback of the same node and a later summary may only follow."""
+    world.write("agent.py", FAN_OUT)
+    world.suite()
+    world.cases({"id": "one", "inputs": {"question": "a b", "answers": []}})
+    world.record(RULES)
+    world.cases({"id": "one", "inputs": {"question": "c d", "answers": []}})
+
+    answer = world.harness("run")
+
+    misses = [(miss.place.node, miss.model, miss.follows) for miss in world.trial().misses]
+    assert sorted(misses) == [
+        ("ask", "large", False),
+        ("ask", "large", False),
+        ("ask", "small", True),
+        ("ask", "small", True),
+        ("sum", "large", True),
+    ]
+    assert misses[:2] == [("ask", "large", False)] * 2
+    assert "2 calls are stale of themselves, 3 follow" in plain(answer.out)
+
+
+def test_tools_over_http_cost_no_tokens(agent):
+    """A request to something that is no model is recorded and foreseen as one that costs nothing."""
+    agent.edit("agent.py", "import operator", "import operator\nimport os")
+    url = 'os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1") + "/tool"'
+    agent.edit("agent.py", 'prompts.get("check", "Check.")', f'"Check " + str(requests.post({url}, json=[1], timeout=9).status_code)')
+
+    recorded = agent.record(RULES, "--filter", "one", "--json")
+    foreseen = agent.harness("record", "--all", "--dry-run", "--filter", "one", "--json")
+
+    assert [recorded.json["total"][name] for name in ("asked", "unpriced", "tokens")] == [3, 0, 36]
+    assert [foreseen.json["total"][name] for name in ("calls", "unknown_cost", "tokens")] == [3, 0, 36]
