@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, JsonValue, ValidationError
 
-from harness.cassette.miss import Miss
+from harness.cassette.miss import Miss, remedy
 from harness.errors import ExperimentTooNew, ExperimentTooOld, ExperimentUnreadable
 from harness.schema import Value, first_problem
 from harness.score import Score
@@ -57,7 +57,7 @@ class Trial(Value):
     def reasons(self) -> tuple[str, ...]:
         """Return why the trial is not a pass, the weightiest first."""
         if self.misses:
-            return tuple(str(miss) for miss in self.misses)
+            return (*(str(miss) for miss in self.misses), *remedy(self.misses))
         reasons = [str(attempt) for attempt in self.live]
         if self.outcome == "error" and self.trace.crash:
             crash = self.trace.crash

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from harness.cassette.miss import price_of, record_command
 from harness.errors import ExitCode, ExperimentUnreadable
 from harness.experiment import Bound, Experiment, SuiteProvenance, Trial, suite_name
-from harness.metric import Tally, counted
+from harness.metric import Tally
 from harness.schema import Value
+from harness.tally import counted
 
 Verdict = Literal["pass", "fail", "inconclusive", "stale", "error"]
 
@@ -181,13 +183,13 @@ def _stale(provenance: SuiteProvenance, tally: Tally) -> Iterator[_Finding]:
 
 
 def _remedy(provenance: SuiteProvenance, tally: Tally) -> str:
-    variant = "" if provenance.variant == "default" else f" --variant {provenance.variant}"
-    tokens = sum(cause.tokens for cause in tally.stale_causes)
-    unknown = sum(cause.unknown for cause in tally.stale_causes)
-    known = f"about {counted(tokens, 'token')}" if tokens else ""
-    silent = f"an unknown number of tokens for {counted(unknown, 'request')}" if unknown else ""
-    cost = " and ".join(part for part in (known, silent) if part) or "an unknown number of tokens"
-    return f"record what is missing with `harness record {provenance.suite}{variant}`, at {cost}"
+    """Say how many calls are stale of themselves, how many follow from them, the command that records them and what it will cost."""
+    renewal, stale = tally.renewal, tally.cases("stale")
+    command = record_command(provenance.suite, provenance.variant, stale[0] if len(stale) == 1 else None)
+    of_themselves = "1 call is stale of itself" if renewal.own == 1 else f"{renewal.own:,} calls are stale of themselves"
+    own = f"{of_themselves}, {renewal.follow:,} {'follows' if renewal.follow == 1 else 'follow'}; " if renewal.follow else ""
+    price = price_of(renewal.tokens, renewal.cost_usd)
+    return f"{own}record what is missing with `{command}`, {price}"
 
 
 def _missing(provenance: SuiteProvenance, tally: Tally, repeats: int) -> Iterator[_Finding]:
@@ -291,8 +293,8 @@ def _notes(provenance: SuiteProvenance, tally: Tally, baseline: Baseline | None)
         unmeasured = [name for name in sorted(provenance.gate) if tally.metric(name).value is None]
         yield from (f"the bound of {name} is not evaluated: the selected cases do not measure it" for name in unmeasured)
     yield from _left_to_bounds(provenance, tally, baseline)
-    for part, cases in tally.drift.items():
-        yield f"drift tolerated in {counted(len(cases), 'case')}: {part} differs from what was recorded: {_listed(cases)}"
+    for drift in tally.drift:
+        yield f"drift: {drift.part} in {counted(drift.calls, 'call')} of {counted(len(drift.cases), 'case')}: {_listed(drift.cases)}"
     if tally.unused:
         exchanges = counted(sum(tally.unused.values()), "recorded exchange")
         yield f"{exchanges} not asked for in {counted(len(tally.unused), 'case')}: {_listed(tuple(tally.unused))}"

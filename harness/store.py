@@ -147,7 +147,30 @@ def exchanges_in(data: bytes, *, shown: str) -> tuple[Exchange, ...]:
 
 def write_cassette(root: Path, suite: str, case: str, exchanges: tuple[Exchange, ...]) -> None:
     """Write the cassette of a case; refused if anything in it still looks like a secret."""
-    path = cassette_path(root, suite, case)
+    _write_exchanges(root, cassette_path(root, suite, case), exchanges)
+
+
+def unfinished_path(root: Path, suite: str, case: str) -> Path:
+    """Return where answers lie that were paid for while a case was recorded anew, until the recording is whole."""
+    return root / ".harness" / "recording" / suite / cassette_path(root, suite, case).name
+
+
+def read_unfinished(root: Path, suite: str, case: str) -> tuple[Exchange, ...]:
+    """Return the answers that an interrupted recording of a case left; without one there are none."""
+    path = unfinished_path(root, suite, case)
+    return read_exchanges(path, shown=str(path.relative_to(root))) if path.exists() else ()
+
+
+def write_unfinished(root: Path, suite: str, case: str, exchanges: tuple[Exchange, ...]) -> None:
+    """Write the answers that a recording of a case has so far; without any, remove the file."""
+    path = unfinished_path(root, suite, case)
+    if exchanges:
+        _write_exchanges(root, path, exchanges)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write_exchanges(root: Path, path: Path, exchanges: tuple[Exchange, ...]) -> None:
     text = vcr_yaml.dumps(exchanges)
     kinds = secrets_in(text)
     if kinds:

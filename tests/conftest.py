@@ -75,9 +75,9 @@ class World:
         answer = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
         return Answer(answer.exit_code, answer.stdout, answer.stderr)
 
-    def record(self, rules: str, *arguments: str) -> Answer:
-        """Record against a real server on loopback whose model follows these rules."""
-        with serving(parse(textwrap.dedent(rules), path="rules")) as server, self._monkeypatch.context() as patch:
+    def record(self, rules: str, *arguments: str, busy: tuple = ()) -> Answer:
+        """Record against a real server on loopback whose model follows these rules, once it is no longer busy."""
+        with serving(parse(textwrap.dedent(rules), path="rules"), busy=busy) as server, self._monkeypatch.context() as patch:
             patch.setenv("OPENAI_BASE_URL", server.base_url)
             patch.setenv("OPENAI_API_KEY", os.environ.get("OPENAI_API_KEY") or "a-key-of-the-tests")
             answer = self.harness("record", *arguments)
@@ -103,4 +103,5 @@ def world(tmp_path, monkeypatch):
     for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "OPENAI_API_KEY"):
         monkeypatch.setenv(name, os.environ.get(name, ""))
         monkeypatch.delenv(name)
+    monkeypatch.setenv("CI", "")
     return World(tmp_path, monkeypatch)

@@ -12,7 +12,7 @@ from harness.script import Script
 
 
 class Server(ThreadingHTTPServer):
-    """Counts what it is asked; answers 404 where no rule applies."""
+    """Counts what it is asked; answers 404 where no rule applies. It turns the first requests down as `busy` says: status, headers."""
 
     daemon_threads = True
 
@@ -22,6 +22,9 @@ class Server(ThreadingHTTPServer):
         self.delay_s = delay_s
         self.asked: list[Request] = []
         self.used: dict[int, int] = {}
+        self.busy: list[tuple[int, dict[str, str]]] = []
+        self.hang_after: int | None = None
+        self.released = threading.Event()
 
     @property
     def base_url(self) -> str:
@@ -36,8 +39,15 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         """Answer by the script."""
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        request = Request("POST", f"{self.server.base_url}{self.path.removeprefix('/v1')}", body)
+        headers = tuple((name.lower(), value) for name, value in self.headers.items())
+        request = Request("POST", f"{self.server.base_url}{self.path.removeprefix('/v1')}", body, headers)
         self.server.asked.append(request)
+        if self.server.busy:
+            self._turn_down(*self.server.busy.pop(0))
+            return
+        if self.server.hang_after is not None and len(self.server.asked) > self.server.hang_after:
+            self.server.released.wait()  # whoever waits for the answer is killed meanwhile
+            return
         time.sleep(self.server.delay_s)
         asked = segments(request)
         answer = self.server.script.answer(asked, None, self.server.used)
@@ -53,19 +63,27 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer.body)
 
+    def _turn_down(self, status, headers):
+        self.send_response(status)
+        for name, value in {"content-length": "0", "connection": "close", **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
     def log_message(self, *args):
         """Say nothing."""
 
 
 @contextmanager
-def serving(script: Script, delay_s: float = 0.0):
+def serving(script: Script, delay_s: float = 0.0, busy=()):
     """Serve on a free port until the block ends."""
     server = Server(script, delay_s)
+    server.busy = list(busy)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
         yield server
     finally:
+        server.released.set()
         server.shutdown()
         server.server_close()
         thread.join()

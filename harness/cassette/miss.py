@@ -1,31 +1,31 @@
-"""A miss: a request that is not on the cassette, what it differs in from the nearest exchange, and what that means."""
+"""A miss: a request that is not on the cassette, what it differs in from the nearest exchange, and what renewing it costs."""
 
-import difflib
-import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from harness.cassette.answer import read
-from harness.cassette.exchange import Request
-from harness.cassette.segments import MATCHED, Segments, segments
+from harness.cassette.cause import Cause, Prompts, causes
+from harness.cassette.exchange import Exchange, Request
+from harness.cassette.likeness import nearest, parting
+from harness.cassette.segments import MATCHED, Segments, match_key, segments
 from harness.cassette.tape import Cursor
+from harness.price import Price, cost_usd
 from harness.schema import Value
-from harness.trace import Place
+from harness.trace import Place, Usage
 
-_WEIGHTS = {"endpoint": 16, "messages": 4, "system": 3, "model": 2, "tools": 2, "response_format": 1, "sampling": 1}
 _SHOWN = 60
-_ALIKE = 0.6
-_COMPARED = 100
-_COMPARED_CHARACTERS = 2000
-_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
-_ESCAPE = re.compile(r"\\[nrt\"]")
+_ERROR = 400
+_FILTER = re.compile(r"[\w+.:/-]+")
+_WORDS = frozenset({"and", "or", "not"})
 
 
 class Miss(Value):
     """A request that the cassette does not answer.
 
-    `differs` names the parts of the nearest exchange that differ, `cause` says what that means,
-    `tokens` estimates what re-recording the call costs, by the nearest exchange.
+    `differs` names the parts of the nearest exchange that differ, `causes` say what that means and `cause` says it in one line.
+    `tokens` and `cost_usd` estimate, by the nearest exchange, what re-recording the call costs; `command` does it.
+    `follows` tells that the request came after another miss and may differ only because of that one.
     """
 
     place: Place
@@ -35,44 +35,84 @@ class Miss(Value):
     differs: tuple[str, ...] = ()
     diff: str = ""
     cause: str = ""
+    causes: tuple[Cause, ...] = ()
     tokens: int | None = None
+    cost_usd: float | None = None
+    command: str = ""
+    follows: bool = False
     thread: str | None = None
 
     def __str__(self) -> str:
         diff = f": {self.diff}" if self.diff else ""
         thread = f" [from thread {self.thread!r}]" if self.thread else ""
-        return f"{self.place} asked for something that is not on the cassette: {self.cause}{diff}{thread}"
+        later = " (it may follow from the first)" if self.follows else ""
+        return f"{self.place} asked for something that is not on the cassette: {self.cause}{diff}{later}{thread}"
 
 
-def explain(request: Request, cursor: Cursor, place: Place, prompts: Mapping[str, str], *, thread: str | None = None) -> Miss:
-    """Compare a request with the nearest exchange of the cassette."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a miss is explained by: every stored prompt, the parameters that the variant sets, the prices, the command that records."""
+
+    prompts: Prompts = field(default_factory=dict)
+    parameters: frozenset[str] = frozenset()
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    command: str = ""
+
+
+def explain(
+    request: Request, cursor: Cursor, place: Place, known: Known, *, thread: str | None = None, avoid: Collection[int] = ()
+) -> Miss:
+    """Compare a request with the nearest exchange of the cassette; `avoid` names exchanges that are less near than their equals."""
     asked = cursor.cassette.segments(request)
     shown = f"{request.method} {request.url.partition('?')[0]}"
-    base = Miss(place=place, request=shown, model=asked.model, thread=thread)
-    if not cursor.cassette.exchanges:
-        return base.model_copy(update={"cause": "the cassette is empty"})
+    base = Miss(place=place, request=shown, model=asked.model, thread=thread, command=known.command)
+    exchanges = cursor.cassette.exchanges
+    if not exchanges:
+        return _because(base, Cause(kind="empty", text="the cassette is empty"))
     if cursor.holds(asked.digests()):
-        cause = "every recorded answer to this request is already played; the graph asks it more often than it did"
-        return base.model_copy(update={"cause": cause})
-    index = _nearest(asked, cursor)
-    recorded = cursor.cassette.segments(cursor.cassette.exchanges[index].request)
+        text = "asked more often than recorded: every recorded answer to this request is already played"
+        return _priced(_because(base, Cause(kind="exhausted", text=text)), _equal(asked, cursor), exchanges, known)
+    index = nearest(asked, cursor.cassette, among=range(len(exchanges)), played=cursor.played | set(avoid))
+    recorded = cursor.cassette.segments(exchanges[index].request)
     differs = tuple(name for name in MATCHED[cursor.policy] if asked.text(name) != recorded.text(name))
-    usage = read(cursor.cassette.exchanges[index].response).usage
-    return base.model_copy(
-        update={
-            "nearest": index,
-            "differs": differs,
-            "diff": _first_difference(recorded, asked, differs[0]) if differs else "",
-            "cause": _cause(recorded, asked, differs, prompts),
-            "tokens": usage.total_tokens if usage else None,
-        }
-    )
+    found = _because(base, *causes(recorded, asked, differs, prompts=known.prompts, parameters=known.parameters))
+    diff = _first_difference(recorded, asked, differs[0]) if differs else ""
+    return _priced(found.model_copy(update={"differs": differs, "diff": diff}), index, exchanges, known)
+
+
+def record_command(suite: str, variant: str, case: str | None) -> str:
+    """Return the command that records what a suite, or one case of it, lacks."""
+    named = f" --filter {case}" if case is not None and _FILTER.fullmatch(case) and case not in _WORDS else ""
+    return f"harness record {suite}{named}{'' if variant == 'default' else f' --variant {variant}'}"
+
+
+def remedy(misses: tuple[Miss, ...]) -> tuple[str, ...]:
+    """Return, in one line, the command that records what a trial missed, and what is known of its cost; nothing where there is none."""
+    command = next((miss.command for miss in misses if miss.command), None)
+    if command is None:
+        return ()
+    return (f"record it with `{command}`, {price_of([miss.tokens for miss in misses], [miss.cost_usd for miss in misses])}",)
+
+
+def price_of(tokens: Sequence[int | None], dollars: Sequence[float | None]) -> str:
+    """Say what requests cost by estimates, and of how many nothing is known: `at about 250 tokens, $0.000014`."""
+    known, unknown = [number for number in tokens if number is not None], sum(number is None for number in tokens)
+    length = f"about {sum(known):,} tokens" if known else "an unknown number of tokens"
+    length += f" and an unknown number for {_requests(unknown)}" if known and unknown else ""
+    priced, silent = [cost for cost in dollars if cost is not None], sum(cost is None for cost in dollars)
+    cost = f"${sum(priced):.6f}" if priced else "price unknown"
+    return f"at {length}, {cost}{f' and an unknown price for {_requests(silent)}' if priced and silent else ''}"
+
+
+def _requests(number: int) -> str:
+    return f"{number:,} request" if number == 1 else f"{number:,} requests"
 
 
 def unscripted(request: Request, place: Place) -> Miss:
     """Return the miss of a request that no rule of a script answers and that has no cassette."""
     shown = f"{request.method} {request.url}"
-    return Miss(place=place, request=shown, model=segments(request).model, cause="no rule of the script answers it")
+    base = Miss(place=place, request=shown, model=segments(request).model)
+    return _because(base, Cause(kind="unscripted", text="no rule of the script answers it"))
 
 
 def unfit(request: Request, place: Place, index: int | None, flaw: str, *, streamed: bool) -> Miss:
@@ -80,97 +120,43 @@ def unfit(request: Request, place: Place, index: int | None, flaw: str, *, strea
     asked, form = segments(request), "a stream" if streamed else "a whole answer"
     cause = f"{form} was asked for and the other form is recorded, which cannot stand in: {flaw}; record it anew with --all"
     shown = f"{request.method} {request.url.partition('?')[0]}"
-    return Miss(place=place, request=shown, model=asked.model, nearest=index, cause=cause)
+    base = Miss(place=place, request=shown, model=asked.model, nearest=index)
+    return _because(base, Cause(kind="form", text=cause))
 
 
-def _nearest(asked: Segments, cursor: Cursor) -> int:
-    """Return the exchange with most equal parts; among those the one whose prompt and messages are most alike, unplayed, the first."""
-    exchanges, digests = cursor.cassette.exchanges, asked.digests()
-    points = [sum(weight for name, weight in _WEIGHTS.items() if recorded[name] == digests[name]) for recorded in cursor.cassette.digests]
-    most = max(points)
-    best = [index for index, value in enumerate(points) if value == most]
-    if len(best) == 1:
-        return best[0]
-    text = _said(asked)
-    others = {index: _said(segments(exchanges[index].request)) for index in best}
-    words = set(text.split())
-    best.sort(key=lambda index: -_shared(words, set(others[index].split())))
-    return max(best[:_COMPARED], key=lambda index: (_likeness(text, others[index]), index not in cursor.played, -index))
+def usage_cost(exchange: Exchange, prices: Mapping[str, Price]) -> tuple[Usage | None, float | None]:
+    """Return the tokens and the computed dollars of an exchange, None where it or the price table does not say.
+
+    What is no model, and an error, cost nothing.
+    """
+    answer, asked = read(exchange.response), segments(exchange.request)
+    if asked.kind == "http" or exchange.response.status >= _ERROR:
+        return Usage(), 0.0
+    cost = cost_usd(answer.usage, models=(answer.model, asked.model), host=exchange.request.host, own=prices)
+    return answer.usage, cost
 
 
-def _said(asked: Segments) -> str:
-    return f"{asked.text('system')} {asked.text('messages')}"
+def _because(miss: Miss, *why: Cause) -> Miss:
+    return miss.model_copy(update={"causes": why, "cause": "; ".join(map(str, why))})
 
 
-def _shared(words: set[str], others: set[str]) -> float:
-    return 2 * len(words & others) / max(1, len(words) + len(others))
+def _equal(asked: Segments, cursor: Cursor) -> int:
+    key = match_key(asked.digests(), cursor.policy)
+    return cursor.cassette.queues(cursor.policy)[key, None, None][0]
 
 
-def _likeness(one: str, other: str) -> tuple[float, float]:
-    """Return how much of two texts is equal: by their words, then by the letters around the place where they part."""
-    start = max(0, _parting(one, other) - _COMPARED_CHARACTERS // 2)
-    end = start + _COMPARED_CHARACTERS
-    letters = difflib.SequenceMatcher(None, one[start:end], other[start:end], autojunk=False)
-    return _shared(set(one.split()), set(other.split())), letters.quick_ratio()
-
-
-def _parting(one: str, other: str) -> int:
-    """Return where two texts begin to differ."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
-    return low
+def _priced(miss: Miss, index: int, exchanges: tuple[Exchange, ...], known: Known) -> Miss:
+    usage, cost = usage_cost(exchanges[index], known.prices)
+    return miss.model_copy(update={"nearest": index, "tokens": usage.total_tokens if usage else None, "cost_usd": cost})
 
 
 def _first_difference(recorded: Segments, asked: Segments, name: str) -> str:
     """Show the first place where a part differs, with a little of what stands around it."""
     before, after = recorded.text(name), asked.text(name)
-    start = max(0, _parting(before, after) - 15)
+    start = max(0, parting(before, after) - 15)
     return f"recorded {_excerpt(before, start)}, now {_excerpt(after, start)}"
 
 
 def _excerpt(text: str, start: int) -> str:
     end = start + _SHOWN
     return repr(("…" if start else "") + text[start:end] + ("…" if end < len(text) else ""))
-
-
-def _cause(recorded: Segments, asked: Segments, differs: tuple[str, ...], prompts: Mapping[str, str]) -> str:
-    if "endpoint" in differs:
-        return f"no exchange of this endpoint ({asked.parts['endpoint']}) is recorded"
-    causes = [_cause_of(name, recorded, asked, prompts) for name in differs]
-    return "; ".join(causes)
-
-
-def _cause_of(name: str, recorded: Segments, asked: Segments, prompts: Mapping[str, str]) -> str:
-    if name == "model":
-        return f"the model changed from {recorded.model!r} to {asked.model!r}"
-    if name == "system":
-        prompt = _prompt_in(asked.text("system"), recorded.text("system"), prompts)
-        return f"the system prompt changed (prompt {prompt!r})" if prompt else "the system prompt changed"
-    if name == "messages":
-        prompt = _prompt_in(asked.text("messages"), recorded.text("messages"), prompts)
-        return f"the messages changed (prompt {prompt!r} or what it is filled with)" if prompt else "the messages changed"
-    plain = {"tools": "the tools offered changed", "response_format": "the response format changed", "sampling": "a parameter changed"}
-    return plain[name]
-
-
-def _prompt_in(asked: str, recorded: str, prompts: Mapping[str, str]) -> str | None:
-    """Return the name of the prompt that was asked with: of those that changed since the recording, the one most of which is there."""
-    now, then = (_pairs([text, *re.findall(r"\w+", text)]) for text in (asked, recorded))
-    shares = []
-    for name in sorted(prompts):
-        pairs = _pairs(_PLACEHOLDER.split(prompts[name]))
-        share = len(pairs & now) / max(1, len(pairs))
-        if share >= _ALIKE:
-            shares.append((len(pairs & then) / len(pairs) < share, share, name))
-    return max(shares, key=lambda found: found[:2])[2] if shares else None
-
-
-def _pairs(texts: list[str]) -> set[tuple[str, ...]]:
-    """Return the pairs of words that follow each other, and the word itself where a text has but one."""
-    pairs: set[tuple[str, ...]] = set()
-    for text in texts:
-        words = re.findall(r"\w+", _ESCAPE.sub(" ", text))
-        pairs |= set(itertools.pairwise(words)) if len(words) > 1 else {(word,) for word in words}
-    return pairs

@@ -7,6 +7,9 @@ from harness.cassette.exchange import UNKNOWN_HOST, Exchange, Request
 from harness.cassette.segments import NAMES, Policy, Segments, match_key, segments
 from harness.schema import canonical_json
 
+Slot = tuple[str, str | None, str | None]
+"""A key, a place and a variant; None stands for any."""
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -24,21 +27,21 @@ class Cassette:
         self.exchanges = exchanges
         self._lacks_addresses = any(exchange.request.host == UNKNOWN_HOST for exchange in exchanges)
         self.digests = tuple(self.segments(exchange.request).digests() for exchange in exchanges)
-        self._queues: dict[Policy, dict[tuple[str, str | None], list[int]]] = {}
+        self._queues: dict[Policy, dict[Slot, list[int]]] = {}
 
     def segments(self, request: Request) -> Segments:
         """Take a request apart; by the last part of its path alone where addresses were redacted when this was recorded."""
         asked = segments(request)
         return asked.without_address() if self._lacks_addresses else asked
 
-    def queues(self, policy: Policy) -> dict[tuple[str, str | None], list[int]]:
-        """Return the indices of the exchanges by key and place, and by key alone, in recorded order."""
+    def queues(self, policy: Policy) -> "dict[Slot, list[int]]":
+        """Return the indices of the exchanges by key, place and variant, and by key alone with either or none, in recorded order."""
         if policy not in self._queues:
-            queues: dict[tuple[str, str | None], list[int]] = {}
+            queues: dict[Slot, list[int]] = {}
             for index, digests in enumerate(self.digests):
                 key = match_key(digests, policy)
-                place = self.exchanges[index].place
-                for slot in {(key, place), (key, None)}:
+                place, variants = self.exchanges[index].place, (*self.exchanges[index].variants, None)
+                for slot in {(key, where, variant) for where in (place, None) for variant in variants}:
                     queues.setdefault(slot, []).append(index)
             self._queues[policy] = queues
         return self._queues[policy]
@@ -47,20 +50,22 @@ class Cassette:
 class Cursor:
     """What one trial has played of a cassette. Equal requests are answered in recorded order, each exchange once.
 
-    Among equal requests the exact one goes first, then the one recorded at the same place of the graph.
+    Among equal requests the exact one goes first, then the one recorded under the trial's variant, then that of the same place of the
+    graph.
     """
 
-    def __init__(self, cassette: Cassette, policy: Policy) -> None:
+    def __init__(self, cassette: Cassette, policy: Policy, variant: str | None = None) -> None:
         self.cassette = cassette
         self.policy = policy
         self._played: set[int] = set()
-        self._next: dict[tuple[Policy, str, str | None], int] = {}
+        self._next: dict[tuple[Policy, Slot], int] = {}
+        self._variants = tuple(dict.fromkeys((variant, None)))
 
     def take(self, digests: dict[str, str], place: str | None) -> Match | None:
         """Return the exchange that answers a request of these digests, once; None where there is none left."""
         for policy in dict.fromkeys(("strict", self.policy)):
             key = match_key(digests, policy)
-            for slot in ((key, place), (key, None)):
+            for slot in ((key, where, variant) for variant in self._variants for where in (place, None)):
                 index = self._first_unplayed(policy, slot)
                 if index is not None:
                     self._played.add(index)
@@ -69,17 +74,17 @@ class Cursor:
                     return Match(index, self.cassette.exchanges[index], drift)
         return None
 
-    def _first_unplayed(self, policy: Policy, slot: tuple[str, str | None]) -> int | None:
+    def _first_unplayed(self, policy: Policy, slot: Slot) -> int | None:
         queue = self.cassette.queues(policy).get(slot, [])
-        position = self._next.get((policy, *slot), 0)
+        position = self._next.get((policy, slot), 0)
         while position < len(queue) and queue[position] in self._played:
             position += 1
-        self._next[(policy, *slot)] = position
+        self._next[(policy, slot)] = position
         return queue[position] if position < len(queue) else None
 
     def holds(self, digests: dict[str, str]) -> bool:
         """Tell whether the cassette has such an exchange at all, played or not."""
-        return (match_key(digests, self.policy), None) in self.cassette.queues(self.policy)
+        return (match_key(digests, self.policy), None, None) in self.cassette.queues(self.policy)
 
     @property
     def played(self) -> frozenset[int]:

@@ -26,21 +26,21 @@ def check(case: Case, trace: Trace, context: CheckContext) -> tuple[Score, ...]:
     return (score.model_copy(update={"detail": _detail(calls, trace)}),)
 
 
-def fell_back(calls: tuple[WireCall, ...]) -> bool:
-    """Tell whether another model than the one asked first answered, or none although one was asked.
+def fell_back(calls: tuple[WireCall, ...], *, crashed: bool = False) -> bool:
+    """Tell whether a trial went on without the model it had asked.
 
-    Asked first is the first of the requests that led to the last answer: those of the same visit of the node, and the failed ones
-    right before. So two nodes that use two models are no fallback.
+    What counts, in the order of the model calls: a call failed or was damaged, and another model answered before the failed one did;
+    or the failed model never answered and the trial did not crash of it. A retry that the same model answers is no fallback.
     """
-    if not calls or _answering(calls) is None:
-        return bool(calls)
-    last = calls[-1]
-    first = last
-    for call in reversed(calls):
-        if call.place != last.place and not _damaged(call):
-            break
-        first = call
-    return first.model != last.model
+    pending: set[str | None] = set()
+    for call in calls:
+        if _damaged(call):
+            pending.add(call.model)
+        elif pending - {call.model}:
+            return True
+        else:
+            pending.clear()
+    return bool(pending) and not crashed
 
 
 def _answering(calls: tuple[WireCall, ...]) -> WireCall | None:
@@ -117,5 +117,5 @@ def _detail(calls: tuple[WireCall, ...], trace: Trace) -> dict[str, JsonValue]:
         "answered_model": answering.answered_model if answering else None,
         "attempts": len(calls),
         "errors": errors,
-        "fell_back": fell_back(calls),
+        "fell_back": fell_back(calls, crashed=trace.ends == "error"),
     }

@@ -26,8 +26,8 @@ def now() -> dt.datetime:
 def show_verdict(folder: "ExperimentFolder", head: "Experiment", summaries: "Sequence[Summary]", *, as_json: bool) -> int:
     """Print the verdict and return the exit code that it means."""
     from harness.gate import overall
-    from harness.metric import counted
     from harness.report import document, terminal
+    from harness.tally import counted
 
     if as_json:
         click.echo(document.render(head.id, summaries), nl=False)

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from harness.gate import Summary, overall_verdict
-from harness.metric import Failure, counted
 from harness.report.figure import count, dollars, percent
 from harness.report.text import excerpt, line
 from harness.stats import Confusion, RouteFigures, wilson
+from harness.tally import Failure, counted
 
 _ACTIVE = re.compile(r"([\\`*_\[\]|~#!$])")
 _LEADING = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness import checks, graph, prompt, store
@@ -54,6 +54,7 @@ class Bench:
     nodes: tuple[str, ...]
     fingerprint: str
     script: Script | None = None
+    stored_prompts: prompt.Prompts = field(default_factory=dict)
 
     def context(self, case: Case) -> CheckContext:
         """Return what the checks of a case need to know of the suite."""
@@ -136,7 +137,8 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
     dataset = _dataset(project, suite)
     _check_must_pass(project, name, suite, dataset)
     store.refuse_colliding_cassettes(name, (case.id for case in dataset.cases))
-    prompts = prompt.choose(store.read_prompts(project.root, project.config.prompts_dir), variant.prompts, where=where)
+    stored_prompts = store.read_prompts(project.root, project.config.prompts_dir)
+    prompts = prompt.choose(stored_prompts, variant.prompts, where=where)
     target = graph.load(suite.graph, root=project.root, where=project.where(name, "graph"))
     wanted = _wanted(variant, prompts)
     target.check(wanted)
@@ -156,6 +158,7 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
         nodes=graph.node_names(look) if look is not None else (),
         fingerprint=graph.fingerprint(look) if look is not None else "unknown: the factory asks a model while it builds",
         script=parse_script(store.read_script_text(project.root, suite.script), path=suite.script) if suite.script else None,
+        stored_prompts=stored_prompts,
     )
 
 

@@ -1,4 +1,4 @@
-"""Recording: what the cassettes lack is asked of the real servers."""
+"""Recording: what the cassettes lack is asked of the real servers, case by case, and nothing that was paid for is lost."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -6,80 +6,185 @@ from dataclasses import dataclass, replace
 
 from harness import store
 from harness.cassette.exchange import Exchange
+from harness.cassette.miss import usage_cost
+from harness.cassette.renewal import Renewal, added, anew
 from harness.dataset import Case
+from harness.errors import UsageError
 from harness.experiment import Trial
+from harness.report.recording import Recorded
 from harness.runner.plan import Bench, Plan
+from harness.runner.pool import WorkerDied, can_fork, spread
 from harness.runner.trial import TrialRunner
+from harness.wire.budget import Budget
 from harness.wire.layers import Recorder
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What recording did to the cassette of one case; `old_kept` tells that recording anew failed and nothing was overwritten."""
+class Terms:
+    """How to record: all anew or what is missing, errors kept or not, by how many workers, for how much. `now` gives ISO 8601, UTC."""
+
+    everything: bool
+    keep_errors: bool
+    jobs: int
+    budget: Budget
+    now: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One case of a suite, to be recorded under all selected variants, one after the other."""
 
     suite: str
-    case: str
-    before: int
-    added: int
-    old_kept: bool
-    trials: tuple[Trial, ...]
+    benches: tuple[Bench, ...]
+    case: Case
 
 
-def record(plan: Plan, *, everything: bool, now: Callable[[], str]) -> Iterator[Recorded]:
-    """Ask the real servers for what the cassettes lack, case by case; with `everything`, for all of it anew."""
-    runner = TrialRunner(plan.project.root, plan.project.config.prices)
+def tasks_of(plan: Plan) -> list[Task]:
+    """Return the cases to record, in the order of their datasets."""
+    grouped = [(suite, tuple(benches)) for suite, benches in itertools.groupby(plan.benches, key=lambda bench: bench.name)]
+    return [Task(suite, benches, case) for suite, benches in grouped for case in benches[0].cases]
+
+
+def record(plan: Plan, terms: Terms) -> Iterator[tuple[int, Recorded]]:
+    """Record the cases and yield each with its number as it ends. UsageError where a bound in dollars cannot be held."""
+    tasks = tasks_of(plan)
+
+    def died(death: WorkerDied) -> str:
+        task = tasks[death.task]
+        return Recorded(suite=task.suite, case=task.case.id, problems=(str(death),)).to_json()
+
+    if terms.jobs > 1 and len(tasks) > 1 and can_fork():
+        lines = spread(range(len(tasks)), lambda: _work(plan, tasks, terms, _runner(plan)), terms.jobs, died)
+        yield from ((index, Recorded.model_validate_json(line)) for index, line in lines)
+        return
+    runner = _runner(plan)
     try:
-        for suite, benches in itertools.groupby(plan.benches, key=lambda bench: bench.name):
-            variants = list(benches)
-            for case in variants[0].cases:
-                yield _record_case(plan, suite, variants, case, runner, everything=everything, now=now)
+        work = _work(plan, tasks, terms, runner)
+        yield from ((index, Recorded.model_validate_json(work(index))) for index in range(len(tasks)))
     finally:
         runner.close()
 
 
-def _record_case(
-    plan: Plan, suite: str, benches: list[Bench], case: Case, runner: TrialRunner, *, everything: bool, now: Callable[[], str]
-) -> Recorded:
-    root = plan.project.root
-    before = store.read_cassette(root, suite, case.id)
-    retained = _without_variants(before, {bench.variant for bench in benches}) if everything else ()
-    exchanges: tuple[Exchange, ...] = () if everything else before
-    added = 0
-    trials = []
-    for bench in benches:
-        recorder = Recorder(list(exchanges), bench.variant, now)
-        try:
-            trial = runner.run(bench, case, 1, exchanges, recorder)
-        finally:
-            added += len(recorder.exchanges) - len(exchanges)
-            exchanges = tuple(recorder.exchanges)
-            if not everything and exchanges != before:
-                store.write_cassette(root, suite, case.id, exchanges)  # what was paid for is kept, whatever happened
-        trials.append(trial)
-        exchanges = _marked(exchanges, trial, bench.variant)
-    lost = everything and any(_unanswered(trial) for trial in trials)
-    if not lost and (*retained, *exchanges) != before:
-        store.write_cassette(root, suite, case.id, (*retained, *exchanges))
-    return Recorded(suite, case.id, before=len(before), added=added, old_kept=lost, trials=tuple(trials))
+def _runner(plan: Plan) -> TrialRunner:
+    return TrialRunner(plan.project.root, plan.project.config.prices)
 
 
-def _without_variants(exchanges: tuple[Exchange, ...], variants: set[str]) -> tuple[Exchange, ...]:
-    """Return what was recorded under other variants too, for those alone."""
-    left = (replace(exchange, variants=tuple(name for name in exchange.variants if name not in variants)) for exchange in exchanges)
-    return tuple(exchange for exchange in left if exchange.variants)
+def _work(plan: Plan, tasks: list[Task], terms: Terms, runner: TrialRunner) -> Callable[[int], str]:
+    def work(index: int) -> str:
+        task = tasks[index]
+        if terms.budget.closed:
+            return Recorded(suite=task.suite, case=task.case.id, left_out=True).to_json()
+        return _Recording(plan, task, terms, runner).run().to_json()
+
+    return work
+
+
+class _Recording:
+    """The recording of one case: what its cassette held, what has arrived, and which exchanges each finished trial used."""
+
+    def __init__(self, plan: Plan, task: Task, terms: Terms, runner: TrialRunner) -> None:
+        self._root = plan.project.root
+        self._prices = plan.project.config.prices
+        self._task = task
+        self._terms = terms
+        self._runner = runner
+        self._before = store.read_cassette(self._root, task.suite, task.case.id)
+        self._paid = store.read_unfinished(self._root, task.suite, task.case.id)
+        self._base = () if terms.everything else self._before
+        self._exchanges = (*self._base, *self._paid)
+        self._used: dict[str, frozenset[int]] = {}
+        self._problems: list[str] = []
+        self._over_budget = False
+
+    def run(self) -> Recorded:
+        """Run the trials of all variants, then settle what becomes of the cassette."""
+        for bench in self._task.benches:
+            self._run_variant(bench)
+            if self._over_budget:
+                break
+        old_kept = self._terms.everything and len(self._used) < len(self._task.benches)
+        renewal = Renewal(self._before) if old_kept else self._renewal()
+        if not old_kept:
+            self._settle(renewal)
+        return self._recorded(renewal, old_kept=old_kept)
+
+    def _run_variant(self, bench: Bench) -> None:
+        start = len(self._exchanges)
+        recorder = Recorder(
+            list(self._exchanges),
+            bench.variant,
+            self._terms.now,
+            budget=self._terms.budget,
+            arrived=self._keep,
+            keep_errors=self._terms.keep_errors,
+        )
+        trial = self._runner.run(bench, self._task.case, 1, self._exchanges, recorder)
+        self._exchanges = tuple(recorder.exchanges)
+        if recorder.refusal is not None:
+            raise recorder.refusal
+        if recorder.unpriced:
+            message = (
+                f'--max-cost cannot be held: model {recorder.unpriced!r} has no price; add [prices."{recorder.unpriced}"] '
+                "with input and output to the config"
+            )
+            raise UsageError(message)
+        self._over_budget = recorder.over_budget
+        if not recorder.stopped and not _unanswered(trial):
+            played = {call.exchange for call in trial.trace.calls if call.exchange is not None and call.source != "live"}
+            self._used[bench.variant] = frozenset(played) | frozenset(range(start, len(self._exchanges)))
+        if recorder.stopped and not recorder.over_budget:
+            self._problems.append(f"{_named(bench)}{recorder.stopped}; not recorded")
+        elif not recorder.stopped and trial.outcome in {"error", "stale"}:
+            self._problems.append(f"{_named(bench)}{trial.outcome}: {next(iter(trial.reasons), 'no reason')}")
+
+    def _keep(self, exchanges: list[Exchange]) -> None:
+        """Write what has been paid for, as it arrives."""
+        write = store.write_unfinished if self._terms.everything else store.write_cassette
+        write(self._root, self._task.suite, self._task.case.id, tuple(exchanges))
+
+    def _renewal(self) -> Renewal:
+        first = len(self._base)
+        if not self._terms.everything:
+            return added(self._before, self._exchanges[first:], self._used)
+        asked = frozenset[int]().union(*self._used.values())
+        fresh = tuple(self._marked(index) for index in sorted(asked))
+        return anew(self._before, fresh, frozenset(self._used))
+
+    def _marked(self, index: int) -> Exchange:
+        """Return a fresh exchange with the variants that used it."""
+        return replace(self._exchanges[index], variants=tuple(name for name, used in self._used.items() if index in used))
+
+    def _settle(self, renewal: Renewal) -> None:
+        name = (self._root, self._task.suite, self._task.case.id)
+        if renewal.exchanges != self._before or len(self._exchanges) > len(self._base):
+            store.write_cassette(*name, renewal.exchanges)
+        store.write_unfinished(*name, ())
+
+    def _recorded(self, renewal: Renewal, *, old_kept: bool) -> Recorded:
+        fresh = self._exchanges[len(self._base) + len(self._paid) :]
+        costs = [usage_cost(exchange, self._prices) for exchange in fresh]
+        return Recorded(
+            suite=self._task.suite,
+            case=self._task.case.id,
+            create=renewal.count("create"),
+            fix=renewal.count("fix"),
+            trim=renewal.count("trim"),
+            update=renewal.count("update"),
+            asked=len(fresh),
+            taken_over=len(self._paid),
+            tokens=sum(usage.total_tokens for usage, _ in costs if usage),
+            cost_usd=round(sum(cost for _, cost in costs if cost), 12),
+            unpriced=sum(cost is None for _, cost in costs),
+            old_kept=old_kept,
+            over_budget=self._over_budget,
+            problems=tuple(self._problems),
+        )
+
+
+def _named(bench: Bench) -> str:
+    return "" if bench.variant == "default" else f"{bench.variant}: "
 
 
 def _unanswered(trial: Trial) -> bool:
-    """Tell whether a trial failed because a server gave no answer worth keeping."""
+    """Tell whether a trial failed because a server gave no answer at all."""
     return trial.outcome == "error" and any(call.source in {"none", "live"} and call.exchange is None for call in trial.trace.calls)
-
-
-def _marked(exchanges: tuple[Exchange, ...], trial: Trial, variant: str) -> tuple[Exchange, ...]:
-    """Note the variant on every exchange that its trial played; what another tool recorded notes none, and stays as it is."""
-    played = {call.exchange for call in trial.trace.calls if call.exchange is not None and call.source != "live"}
-    return tuple(
-        replace(exchange, variants=(*exchange.variants, variant))
-        if index in played and exchange.variants and variant not in exchange.variants
-        else exchange
-        for index, exchange in enumerate(exchanges)
-    )

@@ -8,29 +8,32 @@ from typing import Any
 
 from harness import prompt, store
 from harness.cassette.exchange import Exchange, Response
+from harness.cassette.miss import Known
 from harness.cassette.tape import Cassette, Cursor
 from harness.config import Project, Suite
 from harness.dataset import Case, parse
 from harness.errors import CassetteError, ConfigError, HarnessError
+from harness.prompt import Prompts
 from harness.script import Script
 from harness.script import parse as parse_script
 from harness.trace import Place
 from harness.wire.address import Address
+from harness.wire.budget import Budget
 from harness.wire.layers import Faults, Recorder, Replay, Scripted
 from harness.wire.server import NotServed
-from harness.wire.trial import Ask, Layer, Store, TrialWire
+from harness.wire.trial import Ask, Layer, RecordingStopped, TrialWire
 
 _TOO_MANY_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class ServedSuite:
-    """A suite as the server needs it: no graph is loaded. `prompts` holds the texts of each variant, for what a miss says."""
+    """A suite as the server needs it: no graph is loaded. `prompts` holds, by variant, the versions of each prompt, its own first."""
 
     name: str
     suite: Suite
     cases: dict[str, Case]
-    prompts: dict[str, dict[str, str]]
+    prompts: dict[str, Prompts]
     script: Script | None
 
 
@@ -74,6 +77,30 @@ class _Growing:
 
     exchanges: list[Exchange]
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class _Live:
+    """Keeps what the real server answers; what is not worth keeping reaches the client all the same."""
+
+    def __init__(self, recorder: Recorder, growing: _Growing, note: Callable[[str], None]) -> None:
+        self._recorder, self._growing, self._note = recorder, growing, note
+
+    def admit(self, ask: Ask) -> None:
+        """Let every request pass."""
+        self._recorder.admit(ask)
+
+    def keep(self, ask: Ask, response: Response, latency_s: float) -> int | None:
+        """Store an answer with those of the other trials of its case; None where it is not kept."""
+        with self._growing.lock:
+            before = len(self._growing.exchanges)
+            try:
+                return self._recorder.keep(ask, response, latency_s)
+            except (RecordingStopped, CassetteError) as stop:
+                del self._growing.exchanges[before:]
+                if isinstance(stop, CassetteError) or self._recorder.refusal is not None:
+                    self._note(str(stop))
+                self._recorder.stopped, self._recorder.refusal = "", None
+                return None
 
 
 class Service:
@@ -151,15 +178,15 @@ class Service:
     def _opened(self, address: Address) -> ServedTrial:
         served, case = self._find(address)
         exchanges = self._exchanges(address)
-        cursor = Cursor(Cassette(exchanges), served.suite.match)
+        cursor = Cursor(Cassette(exchanges), served.suite.match, address.variant)
         faults = _faults(case)
         scripted: list[Layer] = [Scripted(served.script)] if served.script else []
         wire = TrialWire(
             [faults, *scripted, Replay(cursor)],
             cursor=cursor,
             position=lambda: (Place(), ""),
-            prompts=served.prompts[address.variant],
-            store=self._store(address, self._now) if self._now else None,
+            known=Known(served.prompts[address.variant], command=f"harness serve --record {address.suite}"),
+            live=self._live(address, self._now) if self._now else None,
         )
         return ServedTrial(address, wire, faults)
 
@@ -173,31 +200,19 @@ class Service:
             self._growing[key] = _Growing(list(exchanges))
         return exchanges
 
-    def _store(self, address: Address, now: Callable[[], str]) -> Store:
+    def _live(self, address: Address, now: Callable[[], str]) -> _Live:
         growing = self._growing[(address.suite, address.case)]
-        recorder = Recorder(growing.exchanges, address.variant, now)
 
-        def keep(ask: Ask, response: Response, latency_s: float) -> int | None:
-            with growing.lock:
-                try:
-                    index = recorder.store(ask, response, latency_s)
-                except CassetteError as error:
-                    self._note(f"{address}: {error}")
-                    return None
-                if index is None or self._write(address, growing):
-                    return index
-                growing.exchanges.pop()
-                return None
+        def arrived(exchanges: list[Exchange]) -> None:
+            store.write_cassette(self._root, address.suite, address.case, tuple(exchanges))
 
-        return keep
+        return _Live(Recorder(growing.exchanges, address.variant, now, budget=Budget({}), arrived=arrived), growing, self._note)
 
-    def _write(self, address: Address, growing: _Growing) -> bool:
+    def _write(self, address: Address, growing: _Growing) -> None:
         try:
             store.write_cassette(self._root, address.suite, address.case, tuple(growing.exchanges))
         except CassetteError as error:
             self._note(str(error))
-            return False
-        return True
 
     def _note(self, problem: str) -> None:
         if problem not in self.problems:
@@ -208,9 +223,9 @@ def _suite(project: Project, name: str) -> ServedSuite:
     suite = project.suite(name)
     dataset = parse(store.read_dataset_text(project.root, suite.dataset), name=name, path=suite.dataset)
     versions = store.read_prompts(project.root, project.config.prompts_dir)
-    prompts = {
+    prompts: dict[str, Prompts] = {
         variant: {
-            key: chosen.text
+            key: {chosen.version: chosen.text, **versions[key]}
             for key, chosen in prompt.choose(versions, settings.prompts, where=project.where(name, f"variants.{variant}")).items()
         }
         for variant, settings in suite.variants.items()

@@ -18,8 +18,9 @@ from langgraph.errors import GraphRecursionError
 from langgraph.types import Command
 
 from harness import checks
+from harness.cassette.cause import Prompts
 from harness.cassette.exchange import Exchange
-from harness.cassette.miss import Miss
+from harness.cassette.miss import Known, Miss, record_command
 from harness.cassette.redact import redact
 from harness.cassette.tape import Cassette, Cursor
 from harness.dataset import Case, End
@@ -68,19 +69,32 @@ class TrialRunner:
         """Close the event loop."""
         self._loop.close()
 
-    def run(self, bench: Bench, case: Case, repeat: int, exchanges: tuple[Exchange, ...], recorder: Recorder | None = None) -> Trial:
-        """Run one trial over the exchanges recorded for its case; with a recorder, what is missing is asked of the real server."""
+    def run(
+        self,
+        bench: Bench,
+        case: Case,
+        repeat: int,
+        exchanges: tuple[Exchange, ...],
+        recorder: Recorder | None = None,
+        *,
+        replay: Callable[[Cursor, Known], Layer] = lambda cursor, _known: Replay(cursor),
+    ) -> Trial:
+        """Run one trial over the exchanges recorded for its case; with a recorder, what is missing is asked of the real server.
+
+        `replay` makes the layer that answers from the cassette.
+        """
         observer = Observer()
-        cursor = Cursor(Cassette(exchanges), bench.suite.match)
-        layers = _layers(bench, case, cursor)
+        cursor = Cursor(Cassette(exchanges), bench.suite.match, bench.variant)
+        known = self._known(bench, case)
+        layers = _layers(bench, case, replay(cursor, known))
         wire = TrialWire(
             layers,
             cursor=cursor,
             position=observer.position,
-            prompts=bench.wanted.prompts,
+            known=known,
             allow_hosts=bench.suite.allow_hosts,
             ignore_hosts=bench.suite.ignore_hosts,
-            store=recorder.store if recorder else None,
+            live=recorder,
         )
         _empty_model_cache()
         with running(wire):
@@ -92,6 +106,14 @@ class TrialRunner:
             scores = (*_scores(bench, _redacted(case), trace), *_unplayed(case, ended, layers))
         self.played = cursor.played
         return _trial(bench, case, repeat=repeat, trace=trace, scores=scores, wire=wire, story=story)
+
+    def _known(self, bench: Bench, case: Case) -> Known:
+        return Known(
+            prompts=_asked_first(bench.stored_prompts, {name: chosen.version for name, chosen in bench.prompts.items()}),
+            parameters=frozenset(bench.wanted.parameters),
+            prices=self._prices,
+            command=record_command(bench.name, bench.variant, case.id),
+        )
 
     def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer) -> Ended:
         config: RunnableConfig = {
@@ -174,11 +196,16 @@ def _redacted(value: ValueT) -> ValueT:
     return value if clean == text else type(value).model_validate_json(clean)
 
 
-def _layers(bench: Bench, case: Case, cursor: Cursor) -> list[Layer]:
+def _asked_first(prompts: Prompts, chosen: Mapping[str, str]) -> Prompts:
+    """Return the versions of each prompt, the one that is asked with first: where two are as alike, it is meant."""
+    return {name: {chosen[name]: versions[chosen[name]], **versions} for name, versions in prompts.items()}
+
+
+def _layers(bench: Bench, case: Case, replay: Layer) -> list[Layer]:
     layers: list[Layer] = [Faults(case.faults)] if case.faults else []
     if bench.script:
         layers.append(Scripted(bench.script))
-    return [*layers, Replay(cursor)]
+    return [*layers, replay]
 
 
 async def _alone(work: Any) -> Any:
@@ -322,7 +349,9 @@ def _optional(bench: Bench, case: Case) -> frozenset[str]:
 
 
 def _placed_misses(wire: TrialWire, story: Story) -> tuple[Miss, ...]:
-    return tuple(miss.model_copy(update={"place": story.place(miss.place, span)}) for miss, span in wire.misses)
+    """Return the misses with their places: the causes first, each in the order of the graph's steps."""
+    ordered = sorted(wire.misses, key=lambda pair: (pair[0].follows, story.order(pair[1])))
+    return tuple(miss.model_copy(update={"place": story.place(miss.place, span)}) for miss, span in ordered)
 
 
 def _put_in_order(recorder: Recorder, start: int, wire: TrialWire, story: Story) -> None:

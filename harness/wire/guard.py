@@ -63,7 +63,7 @@ def _learning(look_up: Callable[..., Any]) -> Callable[..., Any]:
         found = look_up(host, *args, **kwargs)
         if host is not None:
             trial = current()[0]
-            if trial.store is not None:
+            if trial.live is not None:
                 trial.reachable.update(entry[4][0] for entry in found)
         return found
 

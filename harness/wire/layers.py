@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import assert_never
+from typing import NoReturn, assert_never
 
 from harness.cassette.event_stream import is_event_stream
 from harness.cassette.exchange import Exchange, Response, plain_response
@@ -10,13 +10,21 @@ from harness.cassette.redact import redact_bytes
 from harness.cassette.segments import segments
 from harness.cassette.tape import Cursor, drift_details
 from harness.dataset import Fault, FaultSpec
+from harness.errors import HarnessError
 from harness.schema import canonical_json
 from harness.script import Script
-from harness.wire.trial import Ask, Reply
+from harness.wire.budget import Budget, Unpriced
+from harness.wire.trial import Ask, RecordingStopped, Reply
 
 _TOO_MANY = 429
-_NOT_KEPT = frozenset({401, 403, 407, _TOO_MANY})
+_NOT_KEPT = frozenset({401, 403, 407, 408, 425, _TOO_MANY})
 _SERVER_ERROR = 500
+_EXPLAINED = {
+    401: "the key is missing or wrong",
+    403: "the key may not do this",
+    407: "the proxy wants credentials",
+    _TOO_MANY: "the server is busy, or the account is out of credit",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,30 +122,68 @@ def _rate_limited(retry_after_s: float | None) -> Response:
 
 @dataclass(slots=True)
 class Recorder:
-    """The exchanges of one case as they grow while they are recorded; kept are redacted answers of servers that did answer."""
+    """The exchanges of one case as they grow while they are recorded; kept are redacted answers of servers that did answer.
+
+    `stopped` says why the trial could not go on: an answer that is not kept, or the bound of the budget (`over_budget`, `unpriced`),
+    or the `refusal` to write what arrived.
+    """
 
     exchanges: list[Exchange]
     variant: str
     now: Callable[[], str]
+    budget: Budget
+    arrived: Callable[[list[Exchange]], None]
+    keep_errors: bool = False
     added: int = 0
+    stopped: str = ""
+    over_budget: bool = False
+    unpriced: str = ""
+    refusal: HarnessError | None = None
+    _reserved: dict[int, float] = field(default_factory=dict)
 
-    def store(self, ask: Ask, response: Response, latency_s: float) -> int | None:
+    def admit(self, ask: Ask) -> None:
+        """Let a request pass if the budget allows it, and nothing stopped the trial before."""
+        if self.stopped:
+            raise RecordingStopped(self.stopped)
+        try:
+            reserved = self.budget.reserve(ask)
+        except Unpriced as problem:
+            self.unpriced = str(problem)
+            self._stop(f"model {self.unpriced!r} has no price")
+        if reserved is None:
+            self.over_budget = True
+            self._stop("the next call may go over the bound in dollars")
+        else:
+            self._reserved[id(ask)] = reserved
+
+    def keep(self, ask: Ask, response: Response, latency_s: float) -> int:
         """Keep a live answer, unless it says that the key was wrong, or the server too busy or broken."""
-        if response.status in _NOT_KEPT or response.status >= _SERVER_ERROR:
-            return None
+        reserved = self._reserved.pop(id(ask), 0.0)
+        if not self.keep_errors and (response.status in _NOT_KEPT or response.status >= _SERVER_ERROR):
+            self.budget.release(reserved)
+            self._stop(f"HTTP {response.status} from {ask.request.host}: {_EXPLAINED.get(response.status, 'the server did not answer')}")
         plain = plain_response(response)
-        self.exchanges.append(
-            Exchange(
-                request=ask.request,
-                response=replace(plain, body=redact_bytes(plain.body)),
-                latency_s=latency_s,
-                place=place_key(ask),
-                variants=(self.variant,),
-                recorded_at=self.now(),
-            )
+        exchange = Exchange(
+            request=ask.request,
+            response=replace(plain, body=redact_bytes(plain.body)),
+            latency_s=latency_s,
+            place=place_key(ask),
+            variants=(self.variant,),
+            recorded_at=self.now(),
         )
+        self.exchanges.append(exchange)
         self.added += 1
+        self.budget.settle(reserved, exchange, ask.segments.model)
+        try:
+            self.arrived(self.exchanges)
+        except HarnessError as error:  # the graph must not take it for an answer
+            self.refusal = error
+            self._stop(str(error))
         return len(self.exchanges) - 1
+
+    def _stop(self, why: str) -> NoReturn:
+        self.stopped = why
+        raise RecordingStopped(why)
 
 
 def place_key(ask: Ask) -> str | None:

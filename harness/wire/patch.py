@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from harness.cassette.exchange import Request, Response
 from harness.wire.body import body_bytes
+from harness.wire.transport import is_turned_down, sent_at
 from harness.wire.trial import Note, TrialWire, current
 
 _TRACING_PATHS = re.compile(r"(/api(/v\d)?)?/(runs|info|otel|sessions)\b")
@@ -63,6 +64,7 @@ class _Stub:
             if trial.allows(request):
                 return False
             note = trial.answer(request, thread=thread)
+            sent_at.set(None)
             vcr_request.harness_note, vcr_request.harness_trial = note, trial
         return note.reply is not None
 
@@ -76,6 +78,8 @@ class _Stub:
     def append(self, vcr_request: Any, response: dict[str, Any]) -> None:
         """Take the real server's answer."""
         note: Note | None = getattr(vcr_request, "harness_note", None)
+        if is_turned_down(response):
+            return
         trial: TrialWire = vcr_request.harness_trial if note else current()[0]
         if note is None:  # what aiohttp asked where it was redirected to, or a host of allow_hosts
             request = _request(vcr_request)
@@ -83,7 +87,7 @@ class _Stub:
                 return
             note = trial.pending(request) or trial.answer(request)
         if note.reply is None:
-            trial.keep(note, _response(response))
+            trial.keep(note, _response(response), sent_at=sent_at.get())
 
     def find_requests_with_most_matches(self, vcr_request: Any) -> list[Any]:
         """Return the request where aiohttp was redirected to, for which vcrpy looks here."""

@@ -4,7 +4,7 @@ import fnmatch
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -14,13 +14,15 @@ from urllib.parse import urlsplit
 from harness.cassette.answer import read
 from harness.cassette.convert import Unfit, fit
 from harness.cassette.exchange import Request, Response, lean_request
-from harness.cassette.miss import Miss, explain, unfit, unscripted
+from harness.cassette.miss import Known, Miss, explain, unfit, unscripted
 from harness.cassette.redact import redact, redact_bytes
 from harness.cassette.segments import Segments
 from harness.cassette.tape import Cursor
 from harness.errors import WireStop
 from harness.experiment import LiveAttempt
 from harness.trace import Place, Source, WireCall
+
+_LATER_NOTED = 20
 
 Position = Callable[[], tuple[Place, str]]
 """Where the calling code stands in the graph, and the raw id of that execution of the node ("" where unknown)."""
@@ -62,8 +64,18 @@ class Layer(Protocol):
         """Answer `ask` or return None."""
 
 
-Store = Callable[[Ask, Response, float], int | None]
-"""Keeps a live answer with its latency in seconds; returns its index, or None where it is not to be kept."""
+class Live(Protocol):
+    """Decides about the requests that no layer answers, and keeps what the real servers answer."""
+
+    def admit(self, ask: Ask) -> None:
+        """Let a request pass to the real server, or raise RecordingStopped."""
+
+    def keep(self, ask: Ask, response: Response, latency_s: float) -> int | None:
+        """Keep an answer and return its index, None if it is not kept, or raise RecordingStopped; `latency_s` is the last attempt's."""
+
+
+class RecordingStopped(WireStop):
+    """A request that is not sent, or whose answer is not kept: the trial cannot go on as it would have."""
 
 
 class MissingExchange(WireStop):
@@ -93,7 +105,7 @@ class Note:
 
 
 class TrialWire:
-    """Answers the requests of one trial through its layers. With `store`, what no layer answers goes to the real server."""
+    """Answers the requests of one trial through its layers. With `live`, what no layer answers goes to the real server."""
 
     def __init__(
         self,
@@ -101,13 +113,13 @@ class TrialWire:
         *,
         cursor: Cursor,
         position: Position,
-        prompts: Mapping[str, str],
+        known: Known,
         allow_hosts: Sequence[str] = (),
         ignore_hosts: Sequence[str] = (),
-        store: Store | None = None,
+        live: Live | None = None,
     ) -> None:
         self.cursor = cursor
-        self.store = store
+        self.live = live
         self.notes: list[Note] = []
         self.misses: list[tuple[Miss, str]] = []
         self.refused: list[tuple[LiveAttempt, str]] = []
@@ -119,23 +131,26 @@ class TrialWire:
         self._pid = os.getpid()
         self._layers = tuple(layers)
         self._position = position
-        self._prompts = prompts
+        self._known = known
         self._counts: dict[tuple[str, str | None], int] = {}
         self._lock = threading.RLock()
+        self._missed: list[tuple[str, Ask]] = []
 
     def answer(self, request: Request, *, thread: str | None = None) -> Note:
         """Answer a request. The note's reply is None where the request is to be passed to the real server."""
         with self._lock:
-            self._stop_after_miss()
             ask, span = self._ask(request)
+            if self.misses:
+                self._stop_after_miss(ask, span, thread)
             note = Note(ask, span, streamed=ask.segments.streamed)
             self.notes.append(note)
             reply = next((reply for layer in self._layers if (reply := layer(ask)) is not None), None)
-            if reply is None and self.store is None:
+            if reply is None and self.live is None:
                 self._miss(ask, span, thread)
-            if reply is None:
+            elif reply is None and self.live is not None:
+                self.live.admit(ask)
                 self.reachable.add(request.host)
-            else:
+            elif reply is not None:
                 note.reply = reply
                 note.given, note.converted = self._fitted(reply, ask, span)
             return note
@@ -147,11 +162,11 @@ class TrialWire:
             waiting = (note for note in self.notes if note.reply is None and note.ask.request.url == clean.url)
             return next((note for note in waiting if note.ask.request.method == clean.method), None)
 
-    def keep(self, note: Note, response: Response) -> None:
-        """Take the real server's answer to a request that was passed on."""
-        latency_s = round(time.perf_counter() - note.started, 4)
+    def keep(self, note: Note, response: Response, *, sent_at: float | None = None) -> None:
+        """Take the real server's answer to a request that was passed on; `sent_at` is when its last attempt was."""
+        latency_s = round(time.perf_counter() - (sent_at or note.started), 4)
         with self._lock:
-            index = self.store(note.ask, response, latency_s) if self.store else None
+            index = self.live.keep(note.ask, response, latency_s) if self.live else None
             note.reply = Reply("live", response, exchange=index, latency_s=latency_s)
 
     def allows(self, request: Request) -> bool:
@@ -197,10 +212,29 @@ class TrialWire:
         for stray in take_strays():
             self.refused.append((LiveAttempt(place=Place(), address=f"a model or a host: {stray}"), ""))
 
-    def _stop_after_miss(self) -> None:
-        if self.misses:
-            message = f"stopped: {self.misses[0][0]}"
-            raise MissingExchange(message)
+    def _stop_after_miss(self, ask: Ask, span: str, thread: str | None) -> None:
+        """Stop a request that comes after a miss; note it too where it is not on the cassette either."""
+        asked_before = any(span == other and ask.digests == earlier.digests for other, earlier in self._missed)
+        if len(self.misses) < _LATER_NOTED and not asked_before and not self._is_scripted() and not self.cursor.holds(ask.digests):
+            miss = explain(ask.request, self.cursor, ask.place, self._known, thread=thread)
+            self._note_miss(miss.model_copy(update={"follows": self._follows(miss, ask, span)}), ask, span)
+        message = f"stopped: {self.misses[0][0]}"
+        raise MissingExchange(message)
+
+    def _follows(self, miss: Miss, ask: Ask, span: str) -> bool:
+        """Tell whether a later miss may be the first one's doing: it differs in its messages alone, or repeats what missed elsewhere."""
+        first_span, first = self._missed[0]
+        if any(span == other and _asks_another(ask, earlier) for other, earlier in self._missed):
+            return True
+        same_step = ask.place.step is not None and ask.place.step == first.place.step and ask.place.namespace == first.place.namespace
+        return not (same_step and span != first_span) and set(miss.differs) <= {"messages", "sampling"} and bool(miss.differs)
+
+    def _is_scripted(self) -> bool:
+        return any(getattr(layer, "scripted", False) for layer in self._layers)
+
+    def _note_miss(self, miss: Miss, ask: Ask, span: str) -> None:
+        self.misses.append((miss, span))
+        self._missed.append((span, ask))
 
     def _ask(self, request: Request) -> tuple[Ask, str]:
         place, span = self._position()
@@ -223,15 +257,15 @@ class TrialWire:
             return fit(reply.response, streamed=asked.streamed, usage_asked=asked.usage_asked)
         except Unfit as flaw:
             miss = unfit(ask.request, ask.place, reply.exchange, str(flaw), streamed=asked.streamed)
-            self.misses.append((miss, span))
+            self._note_miss(miss, ask, span)
         raise MissingExchange(str(miss))
 
     def _miss(self, ask: Ask, span: str, thread: str | None) -> None:
-        if self.cursor.cassette.exchanges or not any(getattr(layer, "scripted", False) for layer in self._layers):
-            miss = explain(ask.request, self.cursor, ask.place, self._prompts, thread=thread)
+        if self.cursor.cassette.exchanges or not self._is_scripted():
+            miss = explain(ask.request, self.cursor, ask.place, self._known, thread=thread)
         else:
             miss = unscripted(ask.request, ask.place)
-        self.misses.append((miss, span))
+        self._note_miss(miss, ask, span)
         raise MissingExchange(str(miss))
 
 
@@ -242,6 +276,11 @@ def _clean(request: Request) -> Request:
 def _address(request: Request) -> str:
     url = urlsplit(request.url)
     return f"{request.host}:{url.port or {'https': 443, 'http': 80}.get(url.scheme)}"
+
+
+def _asks_another(ask: Ask, earlier: Ask) -> bool:
+    """Tell whether a request asks what an earlier one did, of another model: a fallback, or a retry."""
+    return all(ask.digests[name] == earlier.digests[name] for name in ("system", "messages", "tools"))
 
 
 def wire_call(note: Note, place: Place) -> WireCall:

@@ -144,7 +144,9 @@ class Reader:
         """Run a command in a folder; it starts with the user's files as they are now."""
         program, *arguments = shlex.split(command, comments=True)
         recording = {"OPENAI_BASE_URL": self.base_url, "OPENAI_API_KEY": "a key"} if arguments[:1] == ["record"] else {}
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "LANG", "PYTEST"))} | recording
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "LANG", "PYTEST", "CI"))
+        } | recording
         if program == "pytest":
             command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
             answer = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

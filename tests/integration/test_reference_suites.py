@@ -117,14 +117,14 @@ SEEDED = {
         "graphs/prompts/triage/v2.md",
         [("refunds", "repayments")],
         {4},
-        ["system prompt changed (prompt 'triage')"],
+        ["prompt triage (v2) edited"],
     ),
     "the model swapped": (
         "support_triage",
         "graphs/support_triage.py",
         [('model: str = "smollm2-135m-instruct"', 'model: str = "smollm3-instruct"')],
         {4},
-        ["the model changed from 'smollm2-135m-instruct' to 'smollm3-instruct'"],
+        ["model smollm2-135m-instruct -> smollm3-instruct"],
     ),
     "a node that raises": (
         "support_triage",

@@ -245,7 +245,10 @@ def test_stale_cases_are_grouped_by_cause() -> None:
     assert found.reasons[:3] == (
         "7 cases are stale, the model changed: z0, z1, z2, z3, z4 and 2 more",
         "1 case is stale, the cassette is empty: y",
-        "record what is missing with `harness record s --variant v2`, at about 700 tokens and an unknown number of tokens for 1 request",
+        (
+            "record what is missing with `harness record s --variant v2`, at about 700 tokens and an unknown number for 1 request, "
+            "price unknown"
+        ),
     )
     assert "bounds not evaluated: no trial was measured" in found.notes
 

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from harness import metric
 from harness.cassette.miss import Miss
+from harness.checks.fallback import fell_back
 from harness.experiment import Outcome, Trial
-from harness.metric import Failing, Metric, Tally, fell_back, names
+from harness.metric import Metric, Tally, names
 from harness.score import Score, failed, passed, unscored
+from harness.tally import Failing
 from harness.trace import Crash, NodeStep, Place, ToolCall, Trace, Usage, WireCall
 
 GOOD = passed("ends", "ends")
@@ -195,7 +197,7 @@ def test_a_reached_limit_counts_in_its_rate() -> None:
 )
 def test_what_counts_as_a_fallback(calls: tuple[WireCall, ...], ends: Any, *, expected: bool) -> None:
     """Going on without the model that was asked is a fallback; a retry that it answers and a second model are not."""
-    assert fell_back(Trace(calls=calls, ends=ends)) is expected
+    assert fell_back(calls, crashed=ends == "error") is expected
 
 
 def test_a_metric_nobody_measured_says_so() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.cassette.exchange import Exchange, Request, Response
-from harness.cassette.miss import Miss, explain, unscripted
+from harness.cassette.miss import Known, Miss, explain, unscripted
 from harness.cassette.segments import Policy, segments
 from harness.cassette.tape import Cassette, Cursor
 from harness.trace import Place
@@ -32,17 +32,18 @@ def request(given: dict[str, Any], url: str = URL) -> Request:
 def miss(asked: dict[str, Any], *recorded: dict[str, Any], policy: Policy = "semantic", prompts: dict[str, str] | None = None) -> Miss:
     """Return what is said of a request where these were recorded."""
     exchanges = tuple(Exchange(request(given), Response(200, json.dumps(USAGE).encode())) for given in recorded)
-    return explain(request(asked), Cursor(Cassette(exchanges), policy), PLACE, prompts or {})
+    stored = {name: {"v1": text} for name, text in (prompts or {}).items()}
+    return explain(request(asked), Cursor(Cassette(exchanges), policy), PLACE, Known(stored))
 
 
 @pytest.mark.parametrize(
     ("change", "part", "cause", "words"),
     [
-        ({"model": "n"}, "model", "the model changed from 'm' to 'n'", ("m", "n")),
-        ({"system": "Sort the ticket into one of five teams."}, "system", "the system prompt changed", ("four", "five")),
-        ({"text": "I was billed twice"}, "messages", "the messages changed", ("charged", "billed")),
-        ({"tools": [{**TOOLS[0], "strict": True}]}, "tools", "the tools offered changed", ("strict",)),
-        ({"response_format": {"type": "json_object"}}, "response_format", "the response format changed", ("json_object",)),
+        ({"model": "n"}, "model", "model m -> n", ("m", "n")),
+        ({"system": "Sort the ticket into one of five teams."}, "system", "system prompt changed", ("four", "five")),
+        ({"text": "I was billed twice"}, "messages", "messages: changed text of role user", ("charged", "billed")),
+        ({"tools": [{**TOOLS[0], "strict": True}]}, "tools", "tool schema lookup", ("strict",)),
+        ({"response_format": {"type": "json_object"}}, "response_format", "response format", ("json_object",)),
     ],
 )
 def test_what_changed(change, part, cause, words):
@@ -58,20 +59,20 @@ def test_several_changes():
     found = miss(body(system="Another.", model="n"), body())
 
     assert found.differs == ("model", "system")
-    assert found.cause == "the model changed from 'm' to 'n'; the system prompt changed"
+    assert found.cause == "model m -> n; system prompt changed"
 
 
 def test_a_parameter():
     """A parameter is a cause under the strict policy only."""
     found = miss(body(temperature=1), body(), policy="strict")
 
-    assert (found.differs, found.cause) == (("sampling",), "a parameter changed")
+    assert (found.differs, found.cause) == (("sampling",), "library default temperature: absent -> 1")
 
 
 def test_another_endpoint():
     """Where nothing of the endpoint is recorded, that is the cause; the endpoint is named."""
     tape = Cursor(Cassette((Exchange(request(body()), Response(200)),)), "semantic")
-    found = explain(request(body(), "https://h/v2/chat/completions"), tape, PLACE, {})
+    found = explain(request(body(), "https://h/v2/chat/completions"), tape, PLACE, Known())
 
     assert found.cause == "no exchange of this endpoint (POST /v2/chat/completions) is recorded"
 
@@ -82,7 +83,7 @@ def test_the_endpoint_weighs_most():
         Exchange(request(body(), "https://h/v2/chat/completions"), Response(200)),
         Exchange(request({"messages": ["x"]}), Response(200)),
     )
-    found = explain(request(body()), Cursor(Cassette(recorded), "semantic"), PLACE, {})
+    found = explain(request(body()), Cursor(Cassette(recorded), "semantic"), PLACE, Known())
 
     assert found.nearest == 1
     assert "endpoint" not in found.differs
@@ -100,7 +101,7 @@ def test_an_exhausted_request():
     tape = Cursor(Cassette((Exchange(request(body()), Response(200)),)), "semantic")
     tape.take(segments(request(body())).digests(), None)
 
-    assert explain(request(body()), tape, PLACE, {}).cause.startswith("every recorded answer to this request is already played")
+    assert explain(request(body()), tape, PLACE, Known()).cause.startswith("asked more often than recorded")
 
 
 PROMPT = """You are the {role} of {company}.
@@ -122,7 +123,7 @@ def test_one_word_of_a_prompt(prompt):
     others = {"answer": "Write a friendly answer to the customer, in their language.", "judge": "Is the answer right? Say yes or no."}
     found = miss(body(filled(now)), body(filled(prompt)), prompts={**others, "triage": now})
 
-    assert found.cause == "the system prompt changed (prompt 'triage')"
+    assert found.cause == "prompt triage (v1) edited"
     assert "below" in found.diff
     assert "above" in found.diff
 
@@ -132,7 +133,7 @@ def test_a_prompt_in_a_message():
     now = PROMPT.replace("below", "above")
     found = miss(body(text=filled(now)), body(text=filled(PROMPT)), prompts={"triage": now})
 
-    assert found.cause == "the messages changed (prompt 'triage' or what it is filled with)"
+    assert found.cause == "prompt triage (v1) edited"
 
 
 def test_the_prompt_that_changed_is_named():
@@ -141,7 +142,7 @@ def test_the_prompt_that_changed_is_named():
     now = short.replace("English", "French")
     found = miss(body(long + now), body(long + short), prompts={"base": PROMPT, "language": now})
 
-    assert found.cause == "the system prompt changed (prompt 'language')"
+    assert found.cause == "prompt language (v1) edited"
 
 
 def test_no_prompt_is_guessed():
@@ -150,7 +151,7 @@ def test_no_prompt_is_guessed():
         body("Sort the ticket into one of five teams."), body(), prompts={"other": "Tell the reader a joke about some old teapots."}
     )
 
-    assert found.cause == "the system prompt changed"
+    assert found.cause == "system prompt changed"
 
 
 def test_the_nearest_among_many():
@@ -175,7 +176,7 @@ def test_an_unplayed_exchange_is_nearer():
     tape = Cursor(Cassette(tuple(Exchange(request(body()), Response(200)) for _ in range(2))), "semantic")
     tape.take(segments(request(body())).digests(), None)
 
-    assert explain(request(body(model="n")), tape, PLACE, {}).nearest == 1
+    assert explain(request(body(model="n")), tape, PLACE, Known()).nearest == 1
 
 
 def test_the_cost_is_bounded():
@@ -186,7 +187,7 @@ def test_the_cost_is_bounded():
     exchanges = tuple(Exchange(request(given), Response(200)) for given in recorded)
     tape = Cursor(Cassette(exchanges), "semantic")
     started = time.process_time()
-    found = explain(request(body(text=letters[9_000:29_000] + "!")), tape, PLACE, {"triage": PROMPT})
+    found = explain(request(body(text=letters[9_000:29_000] + "!")), tape, PLACE, Known({"triage": {"v1": PROMPT}}))
 
     assert time.process_time() - started < 2
     assert found.nearest == 450
@@ -196,7 +197,7 @@ def test_a_miss_reads_as_a_sentence():
     """The text of a miss names the place, the cause, the diff and the thread."""
     text = str(miss(body(model="n"), body()).model_copy(update={"thread": "T-1"}))
 
-    assert text.startswith("node 'classify' (visit 1, step 1) asked for something that is not on the cassette: the model changed")
+    assert text.startswith("node 'classify' (visit 1, step 1) asked for something that is not on the cassette: model m -> n")
     assert text.endswith("[from thread 'T-1']")
 
 

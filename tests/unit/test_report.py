@@ -94,7 +94,7 @@ def world() -> tuple[Experiment, list[Trial]]:
     miss = Miss(
         place=place("classify", 1),
         request="POST https://api.openai.com/v1",
-        cause="the system prompt changed (prompt 'triage')",
+        cause="prompt triage v1 -> v2",
         tokens=102,
     )
     triage = [

@@ -104,12 +104,13 @@ def test_a_broken_stream_is_no_answer(scored, call, steps):
 
 
 def test_two_nodes_with_two_models_are_no_fallback(call):
-    """A fallback is another model for the same work."""
+    """A fallback is another model after one that failed; a second model alone is none."""
     small, large = call("small", node="classify"), call("large", node="answer")
     assert fallback.fell_back((small, large)) is False
     assert fallback.fell_back((small, call("large", status=429), call("backup"))) is True
     assert fallback.fell_back((call("large", fault="wrong_schema"), call("backup", node="repair"))) is True
-    assert fallback.fell_back((call("large"), call("backup"))) is True
+    assert fallback.fell_back((call("large"), call("backup"))) is False
+    assert fallback.fell_back((call("large", status=500),), crashed=True) is False
     assert fallback.fell_back(()) is False
     assert fallback.fell_back((call(status=500),)) is True
 

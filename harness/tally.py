@@ -1,0 +1,370 @@
+"""The count of one suite's trials under one variant, taken one trial at a time.
+
+What counts where:
+- a stale trial has no evidence: it counts in `stale.rate` and `pass.rate`, nowhere else;
+- an unscored trial counts in `unscored.rate`, `pass.rate` and the totals, so that adding one never improves a mean or a share;
+- a crashed trial counts everywhere: its checks failed, and what it spent was spent.
+"""
+
+from array import array
+from bisect import insort
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from harness.checks.fallback import fell_back
+from harness.experiment import Outcome, Trial
+from harness.score import Score
+from harness.stats import Confusion
+from harness.trace import Trace, WireCall
+
+ALWAYS_CHECKED = "ends"
+_FAILURES_KEPT = 200
+_REASON_KEPT = 300
+_RATE_LIMITED = 429
+_NOWHERE = "(none)"
+
+
+class Failure(NamedTuple):
+    """Why a trial is not a pass: what one check said, or (without a check) what crashed or is stale."""
+
+    case: str
+    repeat: int
+    outcome: Outcome
+    check: str
+    reason: str
+
+
+class Failing(NamedTuple):
+    """A check that failed, in trials that crashed (`error`), that reached the recursion limit (`limit`), or otherwise (``).
+
+    For the check `route` it is the router (`route.<node>`).
+    """
+
+    check: str
+    circumstance: str
+
+
+class StaleCause(NamedTuple):
+    """Why cases are stale: the requests that are stale of themselves, by what they differ in."""
+
+    cause: str
+    cases: tuple[str, ...]
+    calls: int
+
+
+class Renewal(NamedTuple):
+    """What re-recording the stale requests takes: `own` are stale of themselves, `follow` may only follow from them."""
+
+    own: int
+    follow: int
+    tokens: tuple[int | None, ...]
+    cost_usd: tuple[float | None, ...]
+
+
+class Drift(NamedTuple):
+    """What differs from recorded requests within the match policy: in how many calls, of which cases."""
+
+    part: str
+    calls: int
+    cases: tuple[str, ...]
+
+
+class _Stale:
+    def __init__(self) -> None:
+        self.cases: set[str] = set()
+        self.calls = 0
+
+
+class _Checked:
+    def __init__(self) -> None:
+        self.passed = 0
+        self.scored = 0
+        self.unscored: set[str] = set()
+        self.unscored_reason = ""
+
+    @property
+    def share(self) -> float | None:
+        return self.passed / self.scored if self.scored else None
+
+
+class Count:
+    """Counts trials; keeps numbers, case ids and at most 200 reasons, never a trace. The order of trials changes nothing."""
+
+    def __init__(self, trials: Iterable[Trial] = ()) -> None:
+        self._outcomes: Counter[Outcome] = Counter()
+        self._happened: Counter[str] = Counter()
+        self._numbers: dict[str, array[float]] = {name: array("d") for name in ("cost_usd", "tokens", "model_calls", "tool_calls", "steps")}
+        self._unscored_spent: dict[str, array[float]] = {"cost_usd": array("d"), "tokens": array("d")}
+        self._unknown: dict[str, Counter[str]] = {"cost_usd": Counter(), "tokens": Counter()}
+        self._cases: dict[str, set[str]] = {}
+        self._trials_of: Counter[str] = Counter()
+        self._checked: dict[str, _Checked] = {}
+        self._failing: dict[Failing, set[str]] = {}
+        self._decisions: Counter[tuple[str, bool]] = Counter()
+        self._routed: dict[str, Counter[tuple[str, str]]] = {}
+        self._stale: dict[str, _Stale] = {}
+        self._stale_tokens: list[int | None] = []
+        self._stale_usd: list[float | None] = []
+        self._failures: list[Failure] = []
+        self._repeats = 1
+        self._drift: dict[str, set[str]] = {}
+        self._drifted: Counter[str] = Counter()
+        self._unused: Counter[str] = Counter()
+        for trial in trials:
+            self.add(trial)
+
+    def add(self, trial: Trial) -> None:
+        """Count one trial."""
+        self._outcomes[trial.outcome] += 1
+        self._trials_of[trial.case] += 1
+        self._repeats = max(self._repeats, trial.repeat)
+        self._mark(trial.outcome, trial.case)
+        self._add_tape(trial)
+        for failure in _failures(trial):
+            self._keep(failure)
+        if trial.outcome == "stale":
+            self._add_stale(trial)
+            return
+        self._add_spending(trial)
+        self._add_scores(trial)
+        if trial.outcome != "unscored":
+            self._add_trace(trial.case, trial.trace)
+
+    @property
+    def trials(self) -> int:
+        """Return how many trials were counted."""
+        return self._outcomes.total()
+
+    @property
+    def passed(self) -> int:
+        """Return how many trials passed."""
+        return self._outcomes["pass"]
+
+    @property
+    def failed(self) -> int:
+        """Return how many trials failed a check."""
+        return self._outcomes["fail"]
+
+    @property
+    def errors(self) -> int:
+        """Return how many trials crashed."""
+        return self._outcomes["error"]
+
+    @property
+    def stale(self) -> int:
+        """Return how many trials asked for something that is not on their cassette."""
+        return self._outcomes["stale"]
+
+    @property
+    def unscored(self) -> int:
+        """Return in how many trials no check could measure anything."""
+        return self._outcomes["unscored"]
+
+    @property
+    def measured(self) -> int:
+        """Return how many trials are evidence: neither stale nor unscored."""
+        return self.trials - self.stale - self.unscored
+
+    @property
+    def repeats(self) -> int:
+        """Return the highest repeat number seen."""
+        return self._repeats
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Return why trials are not a pass: the first 200 by case."""
+        return tuple(self._failures)
+
+    @property
+    def failing(self) -> dict[Failing, tuple[str, ...]]:
+        """Return the cases that failed, by check and circumstance."""
+        return {key: tuple(sorted(self._failing[key])) for key in sorted(self._failing)}
+
+    @property
+    def drift(self) -> tuple[Drift, ...]:
+        """Return what differs from the recorded requests within the match policy."""
+        return tuple(Drift(part, self._drifted[part], tuple(sorted(self._drift[part]))) for part in sorted(self._drift))
+
+    @property
+    def unused(self) -> dict[str, int]:
+        """Return how many exchanges recorded under the variant each case did not ask for; those that asked for all are left out."""
+        return dict(sorted(self._unused.items()))
+
+    @property
+    def unscored_checks(self) -> dict[str, tuple[tuple[str, ...], str]]:
+        """Return the checks that could not measure something: in which cases, and one of the reasons."""
+        seen = ((check, self._checked[check]) for check in sorted(self._checked))
+        return {check: (tuple(sorted(checked.unscored)), checked.unscored_reason) for check, checked in seen if checked.unscored}
+
+    @property
+    def stale_causes(self) -> tuple[StaleCause, ...]:
+        """Return why cases are stale, the cause of most cases first."""
+        causes = (StaleCause(cause, tuple(sorted(stale.cases)), stale.calls) for cause, stale in self._stale.items())
+        return tuple(sorted(causes, key=lambda one: (-len(one.cases), one.cause)))
+
+    @property
+    def renewal(self) -> Renewal:
+        """Return what re-recording the stale requests takes."""
+        tokens, cost = tuple(sorted(self._stale_tokens, key=_unknown_last)), tuple(sorted(self._stale_usd, key=_unknown_last))
+        return Renewal(self._happened["own miss"], self._happened["miss that follows"], tokens, cost)
+
+    @property
+    def routers(self) -> tuple[str, ...]:
+        """Return the routers whose decisions were checked."""
+        return tuple(sorted(self._routed))
+
+    def confusion(self, router: str) -> Confusion:
+        """Return how often each expected route of a router became each actual one.
+
+        `(none)` stands for a route that the score does not name; a right decision counts as the expected route, however it is spelt.
+        """
+        return Confusion(tuple(sorted(self._routed.get(router, Counter()).items())))
+
+    def cases(self, outcome: Outcome) -> tuple[str, ...]:
+        """Return the cases of which a trial ended so."""
+        return tuple(sorted(self._cases.get(outcome, ())))
+
+    def trials_of(self, case: str) -> int:
+        """Return how many trials of a case were counted."""
+        return self._trials_of[case]
+
+    def outcomes_of(self, case: str) -> tuple[Outcome, ...]:
+        """Return how the trials of a case ended, each way once."""
+        return tuple(outcome for outcome in sorted(self._outcomes) if case in self._cases.get(outcome, ()))
+
+    def missing(self, cases: int, repeats: int) -> tuple[int, tuple[str, ...]]:
+        """Return how many trials are missing of `repeats` a case, and the ids of the cases that lack some but not all."""
+        partial = {case: repeats - count for case, count in self._trials_of.items() if count < repeats}
+        absent = max(0, cases - len(self._trials_of)) * repeats
+        return absent + sum(partial.values()), tuple(sorted(partial))
+
+    def _mark(self, what: str, case: str) -> None:
+        self._cases.setdefault(what, set()).add(case)
+
+    def _keep(self, failure: Failure) -> None:
+        """Keep the first failures by case, so that the order of trials does not show."""
+        if len(self._failures) < _FAILURES_KEPT or failure < self._failures[-1]:
+            insort(self._failures, failure)
+            del self._failures[_FAILURES_KEPT:]
+
+    def _add_tape(self, trial: Trial) -> None:
+        for part in (part for call in trial.trace.calls for part in call.drift):
+            self._drift.setdefault(part, set()).add(trial.case)
+            self._drifted[part] += 1
+        if trial.unused and trial.outcome != "stale":
+            self._unused[trial.case] = max(self._unused[trial.case], trial.unused)
+
+    def _add_stale(self, trial: Trial) -> None:
+        if not trial.misses:
+            self._stale.setdefault("no miss is noted", _Stale()).cases.add(trial.case)
+        for miss in trial.misses:
+            if not miss.follows:
+                stale = self._stale.setdefault(miss.cause, _Stale())
+                stale.cases.add(trial.case)
+                stale.calls += 1
+            self._happened["miss that follows" if miss.follows else "own miss"] += 1
+            self._stale_tokens.append(miss.tokens)
+            self._stale_usd.append(miss.cost_usd)
+
+    def _add_spending(self, trial: Trial) -> None:
+        numbers = self._unscored_spent if trial.outcome == "unscored" else self._numbers
+        for name, amount in (("cost_usd", trial.trace.cost_usd), ("tokens", trial.trace.total_tokens)):
+            if amount is None:
+                self._happened[f"{name} unknown"] += 1
+                self._unknown[name].update(_silent_models(trial.trace, name))
+            else:
+                numbers[name].append(amount)
+
+    def _add_scores(self, trial: Trial) -> None:
+        for check in sorted({score.check for score in trial.scores}):
+            self._add_check(check, trial, [score for score in trial.scores if score.check == check])
+        for score in trial.scores:
+            if score.check == "route" and score.status != "unscored":
+                self._add_decision(trial.case, score)
+
+    def _add_check(self, check: str, trial: Trial, scores: list[Score]) -> None:
+        """Count a check once a trial: it passed if one of its scores did and none failed."""
+        checked = self._checked.setdefault(check, _Checked())
+        states = {score.status for score in scores}
+        if "fail" in states:
+            for circumstance in _circumstances(check, trial, scores):
+                self._failing.setdefault(Failing(check, circumstance), set()).add(trial.case)
+        checked.scored += states != {"unscored"}
+        checked.passed += "pass" in states and "fail" not in states
+        reasons = [_short(score.reason) for score in scores if score.status == "unscored"]
+        if reasons:
+            first = min(reasons)
+            checked.unscored_reason = min(checked.unscored_reason, first) if checked.unscored else first
+            checked.unscored.add(trial.case)
+
+    def _add_decision(self, case: str, score: Score) -> None:
+        router = str(score.detail.get("router", score.name.removeprefix("route.")))
+        if score.status == "fail":
+            self._mark(f"route.{router}.accuracy", case)
+        self._decisions[router, score.status == "pass"] += 1
+        expected = _label(score.detail.get("expected"))
+        actual = expected if score.status == "pass" else _label(score.detail.get("actual"))
+        self._routed.setdefault(router, Counter())[expected, actual] += 1
+
+    def _add_trace(self, case: str, trace: Trace) -> None:
+        calls = trace.model_calls
+        for name, number in (("model_calls", len(calls)), ("tool_calls", len(trace.tools)), ("steps", trace.supersteps)):
+            self._numbers[name].append(number)
+        counts = {
+            "model call": len(calls),
+            "rate limited": sum(call.status == _RATE_LIMITED for call in calls),
+            "tool call": len(trace.tools),
+            "tool failure": sum(tool.error is not None for tool in trace.tools),
+            "limit": int(trace.ends == "limit"),
+            "fallback": int(fell_back(calls, crashed=trace.ends == "error")),
+        }
+        self._happened.update(counts)
+        for what in ("rate limited", "tool failure", "limit", "fallback"):
+            if counts[what]:
+                self._mark(what, case)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 case`, `2 cases`, `1,000 cases`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _failures(trial: Trial) -> list[Failure]:
+    if trial.outcome in {"error", "stale"}:
+        reason = next(iter(trial.reasons), "no reason is noted")
+        return [Failure(trial.case, trial.repeat, trial.outcome, "", _short(reason))]
+    wanted = {"fail": "fail", "unscored": "unscored"}.get(trial.outcome)
+    found = [score for score in trial.scores if score.status == wanted]
+    return [Failure(trial.case, trial.repeat, trial.outcome, score.check, _short(f"{score.name}: {score.reason}")) for score in found]
+
+
+def _circumstances(check: str, trial: Trial, scores: list[Score]) -> set[str]:
+    if trial.outcome == "error":
+        return {"error"}
+    if check == "route":
+        return {score.name for score in scores if score.status == "fail"}
+    return {"limit" if check == ALWAYS_CHECKED and trial.trace.ends == "limit" else ""}
+
+
+def _silent_models(trace: Trace, name: str) -> set[str]:
+    """Return the models of the answered calls whose cost or tokens are unknown."""
+    paid = (call for call in trace.calls if call.kind != "http" and call.answered)
+    unknown = (call for call in paid if (call.cost_usd if name == "cost_usd" else call.usage) is None)
+    return {_model(call) for call in unknown}
+
+
+def _model(call: WireCall) -> str:
+    return call.answered_model or call.model or "a call that names no model"
+
+
+def _unknown_last(number: float | None) -> tuple[bool, float]:
+    return number is None, number or 0.0
+
+
+def _label(route: object) -> str:
+    return _NOWHERE if route is None else str(route)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _REASON_KEPT else text[: _REASON_KEPT - 1] + "…"
