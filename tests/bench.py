@@ -230,7 +230,7 @@ def bench_look_up() -> None:
 
 
 def bench_calls(exchanges: list[Exchange]) -> None:
-    """Send every request of one cassette by a bare client, in this process: once through vcrpy with its body matcher, once through the wire."""
+    """Send each request of a cassette by a bare client in this process: through vcrpy with its body matcher, and through the wire."""
     bodies = [one.request.body for one in exchanges]
 
     def send() -> float:
