@@ -93,7 +93,7 @@ class SuiteCollector(pytest.Collector):
             yield CaseItem.from_parent(self, name=task.case.id, plan=plan, task=task)
         yield GateItem.from_parent(self, name="gate", plan=plan)
 
-    def trial(self, plan: "Plan", task: "Task") -> "Trial":
+    def trial(self, task: "Task") -> "Trial":
         """Return the trial of a case, which is run once."""
         from harness.runner.run import run_task  # noqa: PLC0415, see above
         from harness.runner.trial import TrialRunner  # noqa: PLC0415
@@ -101,7 +101,7 @@ class SuiteCollector(pytest.Collector):
         if task.key not in self.trials:
             self._runner = self._runner or TrialRunner(self.project.root, self.project.config.prices)
             with _sealed():
-                self.trials[task.key] = run_task(plan, task, self._runner)
+                self.trials[task.key] = run_task(task, self._runner)
         return self.trials[task.key]
 
     def teardown(self) -> None:
@@ -158,7 +158,7 @@ class CaseItem(_Item):
         """Replay the case."""
         from harness.gate import left_to_bounds  # noqa: PLC0415, see above
 
-        trial = self.parent.trial(self.plan, self.task)
+        trial = self.parent.trial(self.task)
         if trial.outcome == "pass":
             return
         reasons = "\n".join(f"  {reason}" for reason in trial.reasons) or "  nothing could be measured"
@@ -185,7 +185,7 @@ class GateItem(_Item):
         from harness.metric import Tally  # noqa: PLC0415
         from harness.runner.run import tasks_of  # noqa: PLC0415
 
-        tally = Tally(self.parent.trial(self.plan, task) for task in tasks_of(self.plan))
+        tally = Tally(self.parent.trial(task) for task in tasks_of(self.plan))
         (provenance,) = self.plan.provenance()
         verdict = judge(provenance, tally)
         if verdict.exit_code:

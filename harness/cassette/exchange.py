@@ -55,7 +55,7 @@ class Exchange:
     line: int = field(default=0, compare=False)
 
 
-_KEPT_REQUEST_HEADERS = frozenset({"content-type", "accept"})
+KEPT_REQUEST_HEADERS = ("accept", "content-type")
 _KEPT_RESPONSE_HEADERS = frozenset({"content-type", "retry-after", "retry-after-ms", "location"})
 
 
@@ -65,7 +65,7 @@ _STEADY_BOUNDARY = "part-of-a-form"
 
 def lean_request(request: Request) -> Request:
     """Return the request with the headers that a cassette keeps, and without the random boundary between the parts of a form."""
-    return steady(replace(request, headers=_kept(request.headers, _KEPT_REQUEST_HEADERS)))
+    return steady(replace(request, headers=_kept(request.headers, frozenset(KEPT_REQUEST_HEADERS))))
 
 
 def steady(request: Request) -> Request:

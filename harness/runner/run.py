@@ -155,15 +155,14 @@ def _work(plan: Plan, tasks: list[Task]) -> tuple[Callable[[int], str], Callable
     runner = TrialRunner(plan.project.root, plan.project.config.prices)
 
     def work(index: int) -> str:
-        return run_task(plan, tasks[index], runner).to_json()
+        return run_task(tasks[index], runner).to_json()
 
     return work, runner.close
 
 
-def run_task(plan: Plan, task: Task, runner: TrialRunner) -> Trial:
+def run_task(task: Task, runner: TrialRunner) -> Trial:
     """Replay one trial over the cassette of its case."""
-    exchanges = store.read_cassette(plan.project.root, task.bench.name, task.case.id)
-    return runner.run(task.bench, task.case, task.repeat, exchanges)
+    return runner.run(task.bench, task.case, task.repeat, runner.exchanges(task.bench.name, task.case.id))
 
 
 def _dead(task: Task, death: WorkerDied) -> Trial:

@@ -16,8 +16,9 @@ from langchain_core.globals import get_llm_cache
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphRecursionError
 from langgraph.types import Command
+from pydantic_core import PydanticSerializationError
 
-from harness import checks
+from harness import checks, store
 from harness.cassette.cause import Prompts
 from harness.cassette.exchange import Exchange
 from harness.cassette.miss import Known, Miss, record_command
@@ -64,10 +65,18 @@ class TrialRunner:
         self._loop = asyncio.Runner()
         self._graphs: dict[tuple[str, str], Any] = {}
         self.played: frozenset[int] = frozenset()
+        self._cassette = Cassette()
+        self._read: tuple[tuple[str, str], tuple[Exchange, ...]] = (("", ""), ())
 
     def close(self) -> None:
         """Close the event loop."""
         self._loop.close()
+
+    def exchanges(self, suite: str, case: str) -> tuple[Exchange, ...]:
+        """Return the exchanges recorded for a case; the repeats of a case, which follow each other, read its file once."""
+        if self._read[0] != (suite, case):
+            self._read = ((suite, case), store.read_cassette(self._root, suite, case))
+        return self._read[1]
 
     def run(
         self,
@@ -84,7 +93,9 @@ class TrialRunner:
         `replay` makes the layer that answers from the cassette.
         """
         observer = Observer()
-        cursor = Cursor(Cassette(exchanges), bench.suite.match, bench.variant)
+        if self._cassette.exchanges is not exchanges:  # repeats of a case share what was made of its cassette
+            self._cassette = Cassette(exchanges)
+        cursor = Cursor(self._cassette, bench.suite.match, bench.variant)
         known = self._known(bench, case)
         layers = _layers(bench, case, replay(cursor, known))
         wire = TrialWire(
@@ -191,7 +202,10 @@ class TrialRunner:
 
 def _redacted(value: ValueT) -> ValueT:
     """Return the value without the secrets in its texts: neither a score nor an experiment may hold one."""
-    text = value.to_json()
+    try:
+        text = value.model_dump_json(exclude_defaults=True)
+    except PydanticSerializationError:  # half a pair of surrogates
+        text = value.to_json()
     clean = redact(text)
     return value if clean == text else type(value).model_validate_json(clean)
 

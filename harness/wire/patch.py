@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from harness.cassette.exchange import Request, Response
+from harness.cassette.exchange import KEPT_REQUEST_HEADERS, Request, Response
 from harness.wire.body import body_bytes
 from harness.wire.transport import is_turned_down, sent_at
 from harness.wire.trial import Note, TrialWire, current
@@ -100,7 +100,7 @@ def is_tracing(request: Request) -> bool:
 
 
 def _request(vcr_request: Any) -> Request:
-    headers = tuple((str(name), str(value)) for name, value in vcr_request.headers.items())
+    headers = tuple((name, str(vcr_request.headers[name])) for name in KEPT_REQUEST_HEADERS if name in vcr_request.headers)
     return Request(vcr_request.method, vcr_request.uri, body_bytes(vcr_request.body), headers)
 
 
