@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from harness.cassette import compression
 from harness.cassette.compression import decompressed, inflated
 from harness.cassette.dialect import file as file_module
+from harness.cassette.dialect import json_text, message_pack, yaml_bounds
 from harness.cassette.dialect.file import read_file
 from harness.cassette.exchange import UNKNOWN_HOST, Exchange, Request, Response
 from harness.cassette.tape import Cassette, Cursor
@@ -341,6 +342,49 @@ def test_what_is_wrong_is_said_with_its_place(data, message):
 def test_nothing_is_an_empty_cassette(data):
     """A file that says nothing holds no exchange."""
     assert read_file(data, "c") == ()
+
+
+MASSES = {
+    "YAML": (b"- 1\n" * 600_000, r"^c:\d+: cannot be read: more than 1000 values"),
+    "JSON": (b'{"x": [' + b"[]," * 2_000 + b"1]}", r"^c: cannot be read: more than 1000 lists and objects"),
+    "MessagePack": (b"\x81\xa1x\xdc\x07\xd0" + b"\x90" * 2_000, r"^c: cannot be read: MessagePack of more than 1000 bytes"),
+}
+
+
+@pytest.mark.parametrize(("data", "message"), MASSES.values(), ids=MASSES)
+def test_masses_of_values(data, message, monkeypatch):
+    """A file of more values than memory holds is refused before they are built, wrapped or not."""
+    monkeypatch.setattr(yaml_bounds, "_MOST_EVENTS", 1_000)
+    monkeypatch.setattr(json_text, "_MOST_CONTAINERS", 1_000)
+    monkeypatch.setattr(message_pack, "_LARGEST", 1_000)
+    with pytest.raises(CassetteError, match=message):
+        read_file(gzip.compress(data, mtime=0), "c")
+
+
+GROWTH = {
+    "headers": "h: &h [" + "x," * 9999 + "x]\nx: {" + ",".join(f"a{number}: *h" for number in range(9999)) + "}",
+    "a long text": "t: &t '" + "x" * 99_999 + "'\nx: [" + "*t," * 9999 + "1]",
+    "interactions": f"i: &i {json.dumps(interaction())}\ninteractions: [" + "*i," * 199_999 + "*i]",
+    "itself": "x: &x [*x]",
+    "itself, farther": "x: &x {a: [{b: &y [*x]}], c: *y}",
+}
+
+
+@pytest.mark.parametrize("text", GROWTH.values(), ids=GROWTH)
+def test_growth(text):
+    """References that are harmless one by one but together stand for gigabytes are refused, wherever they are."""
+    with pytest.raises(CassetteError, match=r"^c:\d+: cannot be read: (references that stand|a reference that stands)"):
+        read_file(text.encode(), "c")
+
+
+def test_references_are_fine():
+    """What vcrpy writes twice as a reference is read twice."""
+    first, second = interaction(), interaction()
+    second["request"]["headers"] = first["request"]["headers"]
+    text = yaml.safe_dump({"interactions": [first, second]})
+
+    assert "*id001" in text
+    assert len(read_file(text.encode(), "c")) == 2
 
 
 def test_wrapped_too_often():

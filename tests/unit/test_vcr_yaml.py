@@ -273,7 +273,7 @@ BOMB = "a: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(f"b{n}: &a{n} [{','.join([f'*a{n
 )
 def test_references_that_grow(interaction):
     """References that stand for billions of copies, or for themselves, are refused at once."""
-    with pytest.raises(CassetteError, match=r"x:3[02]: "):
+    with pytest.raises(CassetteError, match=r"^x:\d+: cannot be read: (references that stand|a reference that stands)"):
         loads(document(interaction, head=BOMB.rstrip()), path="x")
 
 

@@ -10,6 +10,7 @@ from harness.errors import CassetteError
 _START = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{\s*[\"}]")
 _KEY = re.compile(r'[\s,]*"((?:[^"\\]|\\.)*)"\s*:\s*')
 _SPACE = re.compile(r"[\s,]*")
+_MOST_CONTAINERS = 2_000_000
 _DECODER = json.JSONDecoder()
 
 
@@ -21,6 +22,9 @@ def claims(data: bytes) -> bool:
 def opened(data: bytes, path: str) -> Document:
     """Return the values of the file and the lines of what its lists hold."""
     text = text_of(data, path)
+    if text.count("[") + text.count("{") > _MOST_CONTAINERS:
+        message = f"{path}: cannot be read: more than {_MOST_CONTAINERS} lists and objects"
+        raise CassetteError(message)
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:

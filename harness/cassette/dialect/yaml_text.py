@@ -1,16 +1,14 @@
 """A file of YAML, read without ever building an object."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from harness.cassette.dialect.document import Document
 from harness.cassette.dialect.text import text_of
+from harness.cassette.dialect.yaml_bounds import refuse_excess, refuse_growth
 from harness.errors import CassetteError
 
-_DEEPEST = 1000
-_DEEP_AT = 20_000
 _LONGEST_NUMBER = 1000
 _TEXT_TAGS = frozenset(
     {"unicode", "str"} | {f"object/{way}:multidict.{module}.istr" for way in ("apply", "new") for module in ("_multidict", "_multidict_py")}
@@ -55,10 +53,10 @@ def parsed(text: str, path: str) -> Document:
     """Return the values of YAML text and the lines of what its lists hold; CassetteError with path and line."""
     loader = None
     try:
-        _refuse_depth(text)
+        refuse_excess(text, _Loader)
         loader = _Loader(text)
         node = loader.get_single_node()
-        _refuse_merges(node)
+        refuse_growth(node)
         return Document(None if node is None else loader.construct_document(node), _lines(node))
     except yaml.reader.ReaderError as error:
         position = error.position if isinstance(error.position, int) else 0
@@ -76,40 +74,6 @@ def parsed(text: str, path: str) -> Document:
     finally:
         if loader is not None:
             loader.dispose()
-
-
-def _refuse_depth(text: str) -> None:
-    """Refuse nesting at which the parser, written in C, would break the process; only a large text can hold it."""
-    if text.count("[") + text.count("{") + text.count("- ") + text.count("? ") + text.count(": ") < _DEEP_AT:
-        return
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            mark: Any = event.start_mark  # the C parser's marks have a class of their own
-            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
-
-
-def _refuse_merges(root: yaml.Node | None) -> None:
-    """Refuse `<<`: no cassette needs it, and a few lines of it can grow without end."""
-    for key, _ in _pairs(root):
-        if key.tag == "tag:yaml.org,2002:merge":
-            raise yaml.MarkedYAMLError(problem="'<<' is not read in a cassette", problem_mark=key.start_mark)
-
-
-def _pairs(root: yaml.Node | None) -> Iterator[tuple[yaml.Node, yaml.Node]]:
-    """Yield every key with its value, anywhere below `root`; what is referred to again is walked once."""
-    waiting, seen = [root], set()
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            yield from node.value
-            waiting += [part for pair in node.value for part in pair]
-        else:
-            waiting += node.value
 
 
 def _lines(root: yaml.Node | None) -> dict[str, tuple[int, ...]]:
