@@ -1,6 +1,7 @@
 """The store: everything read from and written to disk. What is written is written whole or not at all."""
 
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from typing import BinaryIO, Self
 
 from harness.cassette import vcr_yaml
 from harness.cassette.exchange import Exchange
-from harness.cassette.redact import secrets_in
+from harness.cassette.redact import Redactor
+from harness.cassette.scan import HIGH_ENTROPY, scan
 from harness.errors import (
     CassetteError,
     ConfigError,
@@ -25,6 +27,7 @@ from harness.experiment import Experiment, Trial, read_trial
 from harness.schema import digest
 
 TrialKey = tuple[str, str, str, int]
+_LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 200  # bytes; file systems take 255, and a file that is being written has a longer one
 
 
@@ -102,14 +105,18 @@ def read_cassette(root: Path, suite: str, case: str) -> tuple[Exchange, ...]:
     return vcr_yaml.loads(read_text(path, CassetteError, shown=shown), path=shown)
 
 
-def write_cassette(root: Path, suite: str, case: str, exchanges: tuple[Exchange, ...]) -> None:
-    """Write the cassette of a case; refused if anything in it still looks like a secret."""
+def write_cassette(root: Path, suite: str, case: str, exchanges: tuple[Exchange, ...], redactor: Redactor) -> None:
+    """Write the cassette of a case, redacted; refused if anything in it still looks like a secret."""
     path = cassette_path(root, suite, case)
-    text = vcr_yaml.dumps(exchanges)
-    kinds = secrets_in(text)
+    shown = str(path.relative_to(root))
+    text = vcr_yaml.dumps(tuple(map(redactor.exchange, exchanges)))
+    findings = scan(text, shown, redactor)
+    kinds = sorted({finding.kind for finding in findings} - {HIGH_ENTROPY})
     if kinds:
-        message = f"{path.relative_to(root)}: not written: it would hold something like a secret ({', '.join(sorted(set(kinds)))})"
+        message = f"{shown}: not written: it would hold something like a secret ({', '.join(kinds)})"
         raise CassetteError(message)
+    for finding in findings:
+        _LOG.warning("%s: kept; say `allow` under [redact] if it is no secret", finding)
     write_text(path, text)
 
 

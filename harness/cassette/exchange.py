@@ -62,8 +62,13 @@ _KEPT_RESPONSE_HEADERS = frozenset({"content-type", "retry-after", "retry-after-
 
 
 def lean_request(request: Request) -> Request:
-    """Return the request with the headers that a cassette keeps."""
-    return replace(request, headers=_kept(request.headers, _KEPT_REQUEST_HEADERS))
+    """Return the request uncompressed and with the headers that a cassette keeps; a body that cannot be uncompressed stays."""
+    encoding = next((value for key, value in request.headers if key.lower() == "content-encoding"), None)
+    try:
+        body = decompressed(request.body, encoding)
+    except CassetteError:
+        body = request.body
+    return replace(request, body=body, headers=_kept(request.headers, _KEPT_REQUEST_HEADERS))
 
 
 def plain_response(response: Response) -> Response:

@@ -46,7 +46,7 @@ class Miss(Value):
 
 def explain(request: Request, cursor: Cursor, place: Place, prompts: Mapping[str, str], *, thread: str | None = None) -> Miss:
     """Compare a request with the nearest exchange of the cassette."""
-    asked = segments(request)
+    asked = cursor.cassette.taken_apart(request)
     shown = f"{request.method} {request.url.partition('?')[0]}"
     base = Miss(place=place, request=shown, model=asked.model, thread=thread)
     if not cursor.cassette.exchanges:
@@ -55,7 +55,7 @@ def explain(request: Request, cursor: Cursor, place: Place, prompts: Mapping[str
         cause = "every recorded answer to this request is already played; the graph asks it more often than it did"
         return base.model_copy(update={"cause": cause})
     index = _nearest(asked, cursor)
-    recorded = segments(cursor.cassette.exchanges[index].request)
+    recorded = cursor.cassette.taken_apart(cursor.cassette.exchanges[index].request)
     differs = tuple(name for name in MATCHED[cursor.policy] if asked.text(name) != recorded.text(name))
     usage = read(cursor.cassette.exchanges[index].response).usage
     return base.model_copy(
@@ -84,7 +84,7 @@ def _nearest(asked: Segments, cursor: Cursor) -> int:
     if len(best) == 1:
         return best[0]
     text = _said(asked)
-    others = {index: _said(segments(exchanges[index].request)) for index in best}
+    others = {index: _said(cursor.cassette.taken_apart(exchanges[index].request)) for index in best}
     words = set(text.split())
     best.sort(key=lambda index: -_shared(words, set(others[index].split())))
     return max(best[:_COMPARED], key=lambda index: (_likeness(text, others[index]), index not in cursor.played, -index))

@@ -1,11 +1,13 @@
 """The key of a request: a separate digest of each part of what it asks, never of its order, its host or its volatile ids."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from harness.cassette.exchange import Request
+from harness.cassette.normalise import Normaliser, normalised
 from harness.schema import canonical_json, digest, read_json
 
 Policy = Literal["strict", "semantic", "messages"]
@@ -24,11 +26,15 @@ _SYSTEM_ROLES = frozenset({"system", "developer"})
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """What a request asks, part by part, as plain JSON values; `streamed` is no part of the key."""
+    """What a request asks, part by part, as plain JSON values; `streamed` is no part of the key.
+
+    `normalised` names the normalisers that changed a part.
+    """
 
     kind: Kind
     parts: dict[str, Any]
     streamed: bool = False
+    normalised: tuple[str, ...] = ()
     _texts: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -53,8 +59,21 @@ def match_key(digests: dict[str, str], policy: Policy) -> str:
     return "".join(digests[name] for name in MATCHED[policy])
 
 
-def segments(request: Request) -> Segments:
-    """Take a request apart. Bodies that are not JSON objects are one opaque part, matched by every policy."""
+def segments(request: Request, normalisers: tuple[Normaliser, ...] = ()) -> Segments:
+    """Take a request apart, its texts normalised. Bodies that are not JSON objects are one opaque part, matched by every policy."""
+    return _normalised(_segments(request), normalisers) if normalisers else _segments(request)
+
+
+def _normalised(asked: Segments, normalisers: tuple[Normaliser, ...]) -> Segments:
+    applied: set[str] = set()
+    parts = {name: part if name in {"endpoint", "model"} else normalised(part, normalisers, applied) for name, part in asked.parts.items()}
+    pieces = re.split(r"([/?&= ])", str(asked.parts["endpoint"]))  # a URL's path is no file's
+    parts["endpoint"] = "".join(normalised(pieces, normalisers, applied))
+    names = tuple(normaliser.name for normaliser in normalisers if normaliser.name in applied)
+    return Segments(asked.kind, parts, asked.streamed, names)
+
+
+def _segments(request: Request) -> Segments:
     url = urlsplit(request.url)
     query = urlencode(sorted(parse_qsl(url.query, keep_blank_values=True)))
     endpoint = f"{request.method.upper()} {url.path}" + (f"?{query}" if query else "")

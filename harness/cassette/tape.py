@@ -1,9 +1,9 @@
 """A cassette in memory: exchanges indexed by what their requests ask, and the cursor of one trial over them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from harness.cassette.exchange import Exchange
+from harness.cassette.exchange import Exchange, Request
 from harness.cassette.segments import NAMES, Policy, Segments, match_key, segments
 from harness.schema import canonical_json
 
@@ -18,11 +18,15 @@ class Match:
 
 
 class Cassette:
-    """The exchanges recorded for one case, never changed; looking one up costs the same however many there are."""
+    """The exchanges recorded for one case, never changed; looking one up costs the same however many there are.
 
-    def __init__(self, exchanges: tuple[Exchange, ...] = ()) -> None:
+    `taken_apart` takes requests apart, those asked and those recorded alike.
+    """
+
+    def __init__(self, exchanges: tuple[Exchange, ...] = (), taken_apart: Callable[[Request], Segments] = segments) -> None:
         self.exchanges = exchanges
-        self.digests = tuple(segments(exchange.request).digests() for exchange in exchanges)
+        self.taken_apart = taken_apart
+        self.digests = tuple(taken_apart(exchange.request).digests() for exchange in exchanges)
         self._queues: dict[Policy, dict[tuple[str, str | None], list[int]]] = {}
 
     def queues(self, policy: Policy) -> dict[tuple[str, str | None], list[int]]:

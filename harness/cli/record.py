@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from harness.cli.group import main
-from harness.cli.output import now
+from harness.cli.output import steady_clock
 from harness.cli.project import make_plan, open_project, selecting_cases
 from harness.errors import ExitCode
 
@@ -22,6 +22,7 @@ def record(config_path: Path | None, /, *, config_here: Path | None, everything:
 
     project = open_project(config_here or config_path)
     added = problems = 0
+    now = steady_clock()
     with sealed():
         plan = make_plan(project, 1, selecting)
         for recorded in recording(plan, everything=everything, now=lambda: now().isoformat(timespec="seconds")):

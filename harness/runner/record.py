@@ -47,19 +47,19 @@ def _record_case(
     added = 0
     trials = []
     for bench in benches:
-        recorder = Recorder(list(exchanges), bench.variant, now)
+        recorder = Recorder(list(exchanges), bench.variant, now, bench.redactor)
         try:
             trial = runner.run(bench, case, 1, exchanges, recorder)
         finally:
             added += len(recorder.exchanges) - len(exchanges)
             exchanges = tuple(recorder.exchanges)
             if not everything and exchanges != before:
-                store.write_cassette(root, suite, case.id, exchanges)  # what was paid for is kept, whatever happened
+                store.write_cassette(root, suite, case.id, exchanges, bench.redactor)  # what was paid for is kept, whatever happened
         trials.append(trial)
         exchanges = _marked(exchanges, trial, bench.variant)
     lost = everything and any(_unanswered(trial) for trial in trials)
     if not lost and (*retained, *exchanges) != before:
-        store.write_cassette(root, suite, case.id, (*retained, *exchanges))
+        store.write_cassette(root, suite, case.id, (*retained, *exchanges), benches[0].redactor)
     return Recorded(suite, case.id, before=len(before), added=added, old_kept=lost, trials=tuple(trials))
 
 

@@ -7,9 +7,9 @@ import copy
 import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from langchain_core.caches import InMemoryCache
 from langchain_core.globals import get_llm_cache
@@ -20,21 +20,18 @@ from langgraph.types import Command
 from harness import checks
 from harness.cassette.exchange import Exchange
 from harness.cassette.miss import Miss
-from harness.cassette.redact import redact
 from harness.cassette.tape import Cassette, Cursor
 from harness.dataset import Case, End
 from harness.errors import WireStop
 from harness.experiment import Trial, outcome
+from harness.freeze import frozen
 from harness.observe import Observer, Story, last_text, plain
 from harness.price import Price, cost_usd
 from harness.runner.plan import Bench, memory
-from harness.schema import Value
 from harness.score import Score, failed
 from harness.trace import Crash, Interrupt, Trace, WireCall
-from harness.wire.layers import Faults, Recorder, Replay, Scripted
+from harness.wire.layers import Faults, Recorder, Replay, Scripted, place_name
 from harness.wire.trial import Layer, LiveConnection, MissingExchange, TrialWire, running, wire_call
-
-ValueT = TypeVar("ValueT", bound=Value)
 
 _LEFTOVERS_S = 1.0
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
@@ -67,24 +64,29 @@ class TrialRunner:
     def run(self, bench: Bench, case: Case, repeat: int, exchanges: tuple[Exchange, ...], recorder: Recorder | None = None) -> Trial:
         """Run one trial over the exchanges recorded for its case; with a recorder, what is missing is asked of the real server."""
         observer = Observer()
-        cursor = Cursor(Cassette(exchanges), bench.suite.match)
+        cursor = Cursor(_cassette(bench, exchanges), bench.suite.match)
         layers = _layers(bench, case, cursor)
         wire = TrialWire(
             layers,
             cursor=cursor,
             position=observer.position,
             prompts=bench.wanted.prompts,
+            redactor=bench.redactor,
             allow_hosts=bench.suite.allow_hosts,
             store=recorder.store if recorder else None,
         )
         _empty_model_cache()
         with running(wire):
-            ended = self._execute(bench, case, repeat, observer)
+            with _frozen(bench, case, observer):
+                ended = self._execute(bench, case, repeat, observer)
+            if wire.broken:
+                raise wire.broken
             story = observer.story()
             if recorder:
                 _put_in_order(recorder, len(exchanges), wire, story)
-            trace = _redacted(self._trace(bench, ended, story, wire))
-            scores = (*_scores(bench, _redacted(case), trace), *_unplayed(case, ended, layers))
+            trace = bench.redactor.value(self._trace(bench, ended, story, wire))
+            scores = (*_scores(bench, bench.redactor.value(case), trace), *_unplayed(case, ended, layers))
+            scores = tuple(bench.redactor.value(score) for score in scores)
         return _trial(bench, case, repeat=repeat, trace=trace, scores=scores, wire=wire, story=story)
 
     def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer) -> Ended:
@@ -161,11 +163,22 @@ class TrialRunner:
         )
 
 
-def _redacted(value: ValueT) -> ValueT:
-    """Return the value without the secrets in its texts: neither a score nor an experiment may hold one."""
-    text = value.to_json()
-    clean = redact(text)
-    return value if clean == text else type(value).model_validate_json(clean)
+def _frozen(bench: Bench, case: Case, observer: Observer) -> contextlib.AbstractContextManager[None]:
+    """Freeze the clock, UUIDs and random numbers as the suite asks for; each repeat of a case gets the same."""
+    wanted = bench.suite.freeze
+    return frozen(
+        time=wanted.time,
+        uuids=wanted.uuid,
+        seed=wanted.random,
+        case=f"{bench.name}/{case.id}",
+        place=lambda: place_name(observer.position()[0]),
+    )
+
+
+def _cassette(bench: Bench, exchanges: tuple[Exchange, ...]) -> Cassette:
+    """Return the cassette as this suite looks it up: what was recorded elsewhere, or under other rules, is redacted as the requests are."""
+    redacted = (replace(exchange, request=bench.redactor.request(exchange.request)) for exchange in exchanges)
+    return Cassette(tuple(redacted), bench.taken_apart)
 
 
 def _layers(bench: Bench, case: Case, cursor: Cursor) -> list[Layer]:
@@ -275,7 +288,7 @@ def _unplayed(case: Case, ended: Ended, layers: Sequence[Layer]) -> Iterable[Sco
 
 
 def _trial(bench: Bench, case: Case, *, repeat: int, trace: Trace, scores: tuple[Score, ...], wire: TrialWire, story: Story) -> Trial:
-    misses = _placed_misses(wire, story)
+    misses = tuple(bench.redactor.value(miss) for miss in _placed_misses(wire, story))
     live = tuple(
         sorted({attempt.model_copy(update={"place": story.place(attempt.place, span)}) for attempt, span in wire.refused}, key=str)
     )

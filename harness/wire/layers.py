@@ -1,16 +1,16 @@
 """The layers behind the seam: replay a cassette, answer by a script, damage by faults, keep what is recorded."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from harness.cassette.exchange import Exchange, Response, plain_response
-from harness.cassette.redact import redact_bytes
-from harness.cassette.segments import segments
+from harness.cassette.redact import Redactor
 from harness.cassette.tape import Cursor, drift_details
 from harness.dataset import Fault, FaultSpec
 from harness.schema import canonical_json
 from harness.script import Script
+from harness.trace import Place
 from harness.wire.trial import Ask, Reply
 
 _TOO_MANY = 429
@@ -31,7 +31,7 @@ class Replay:
             return None
         drift: tuple[str, ...] = ()
         if match.drift:
-            drift = drift_details(segments(match.exchange.request), ask.segments, match.drift)
+            drift = drift_details(self.cursor.cassette.taken_apart(match.exchange.request), ask.segments, match.drift)
         source = "script" if match.exchange.scripted else "replay"
         return Reply(source, match.exchange.response, exchange=match.index, latency_s=match.exchange.latency_s, drift=drift)  # type: ignore[arg-type]  # mypy widens the Literal
 
@@ -104,17 +104,17 @@ class Recorder:
     exchanges: list[Exchange]
     variant: str
     now: Callable[[], str]
+    redactor: Redactor
     added: int = 0
 
     def store(self, ask: Ask, response: Response, latency_s: float) -> int | None:
         """Keep a live answer, unless it says that the key was wrong, or the server too busy or broken."""
         if response.status in _NOT_KEPT or response.status >= _SERVER_ERROR:
             return None
-        plain = plain_response(response)
         self.exchanges.append(
             Exchange(
                 request=ask.request,
-                response=replace(plain, body=redact_bytes(plain.body)),
+                response=self.redactor.response(plain_response(response)),
                 latency_s=latency_s,
                 place=place_key(ask),
                 variants=(self.variant,),
@@ -127,7 +127,9 @@ class Recorder:
 
 def place_key(ask: Ask) -> str | None:
     """Return the stable text of a request's place: node, step and branch; None outside any node."""
-    place = ask.place
-    if place.node is None:
-        return None
-    return f"{'/'.join((*place.namespace, place.node))}#{place.step}:{place.path}"
+    return None if ask.place.node is None else place_name(ask.place)
+
+
+def place_name(place: Place) -> str:
+    """Return the stable text of a place."""
+    return f"{'/'.join((*place.namespace, place.node or ''))}#{place.step}:{place.path}"

@@ -14,10 +14,10 @@ from harness.cassette.answer import read
 from harness.cassette.convert import fit
 from harness.cassette.exchange import Request, Response, lean_request
 from harness.cassette.miss import Miss, explain, unscripted
-from harness.cassette.redact import redact, redact_bytes
-from harness.cassette.segments import Segments, segments
+from harness.cassette.redact import Redactor
+from harness.cassette.segments import Segments
 from harness.cassette.tape import Cursor
-from harness.errors import WireStop
+from harness.errors import RedactionError, WireStop
 from harness.experiment import LiveAttempt
 from harness.trace import Place, Source, WireCall
 
@@ -69,6 +69,10 @@ class LiveConnection(WireStop):
     """A connection that was to be opened past the wire."""
 
 
+class NotRedacted(WireStop):
+    """A request or an answer that the user's own redactor could not redact."""
+
+
 class NoTrial(WireStop):
     """A request that belongs to no running trial."""
 
@@ -96,6 +100,7 @@ class TrialWire:
         cursor: Cursor,
         position: Position,
         prompts: Mapping[str, str],
+        redactor: Redactor,
         allow_hosts: Sequence[str] = (),
         store: Store | None = None,
     ) -> None:
@@ -107,11 +112,13 @@ class TrialWire:
         self.allowed = frozenset(allow_hosts)
         self.reachable = set(allow_hosts)
         self.sockets = 0
+        self.broken: RedactionError | None = None
         self.child_pipe = -1
         self._pid = os.getpid()
         self._layers = tuple(layers)
         self._position = position
         self._prompts = prompts
+        self._redactor = redactor
         self._counts: dict[tuple[str, str | None], int] = {}
         self._lock = threading.RLock()
 
@@ -135,7 +142,8 @@ class TrialWire:
         """Take the real server's answer to a request that was passed on."""
         latency_s = round(time.perf_counter() - note.started, 4)
         with self._lock:
-            index = self.store(note.ask, response, latency_s) if self.store else None
+            with self._unbroken():
+                index = self.store(note.ask, response, latency_s) if self.store else None
             note.reply = Reply("live", response, exchange=index, latency_s=latency_s)
 
     def allows(self, request: Request) -> bool:
@@ -182,11 +190,22 @@ class TrialWire:
 
     def _ask(self, request: Request) -> tuple[Ask, str]:
         place, span = self._position()
-        clean = lean_request(replace(request, url=redact(request.url), body=redact_bytes(request.body)))
-        parts = segments(clean)
+        with self._unbroken():
+            clean = self._redactor.request(lean_request(request))
+        parts = self.cursor.cassette.taken_apart(clean)
         number = self._count(parts.kind, None)
         number_in_node = self._count(parts.kind, place.node) if place.node else number
         return Ask(clean, parts, parts.digests(), place, number, number_in_node), span
+
+    @contextmanager
+    def _unbroken(self) -> Iterator[None]:
+        """Stop the trial where a redactor fails, and note why: the code under test may swallow the exception."""
+        try:
+            yield
+        except RedactionError as error:
+            self.broken = self.broken or error
+            message = f"stopped: {error}"
+            raise NotRedacted(message) from None
 
     def _count(self, kind: str, node: str | None) -> int:
         self._counts[(kind, node)] = self._counts.get((kind, node), 0) + 1

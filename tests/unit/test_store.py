@@ -6,6 +6,7 @@ import pytest
 
 from harness import store
 from harness.cassette.exchange import Exchange, Request, Response
+from harness.cassette.redact import BUILT_IN, Redactor
 from harness.errors import CassetteError, DatasetError, ExperimentMissing, ExperimentTooNew, ExperimentUnreadable, PromptError, UsageError
 from harness.experiment import Experiment, SuiteProvenance, Trial
 from harness.trace import Trace
@@ -15,7 +16,16 @@ SUITE = SuiteProvenance(
     graph="g", graph_fingerprint="f", match="semantic", mode="invoke", build="trial", checks=("cost",),
 )  # fmt: skip
 EXPERIMENT = Experiment(id="e", started_at="2026-11-01T10:00:00Z", suites=(SUITE,))
+LEAK = Exchange(Request("POST", "https://h/x", b"mail jane@example.com"), Response(200))
 ONE = Exchange(Request("POST", "https://h/x", b"{}"), Response(200, b"ok"))
+
+
+class Blind(Redactor):
+    """Finds secrets and leaves them."""
+
+    def exchange(self, exchange):
+        """Leave an exchange as it is."""
+        return exchange
 
 
 def trial(case: str) -> Trial:
@@ -99,7 +109,7 @@ def test_prompts(tmp_path):
 def test_cassettes(tmp_path, case):
     """A cassette is written into its suite's folder and read again; without a file there are no exchanges."""
     assert store.read_cassette(tmp_path, "s", case) == ()
-    store.write_cassette(tmp_path, "s", case, (ONE,))
+    store.write_cassette(tmp_path, "s", case, (ONE,), BUILT_IN)
 
     assert store.read_cassette(tmp_path, "s", case) == (ONE,)
     assert [tmp_path / "cassettes" / "s"] == [path.parent for path in tmp_path.rglob("*.yaml")]
@@ -113,12 +123,30 @@ def test_a_long_id(tmp_path):
 
 def test_secrets_are_not_written(tmp_path):
     """A cassette that still holds something like a secret is not written; the old one stays."""
-    store.write_cassette(tmp_path, "s", "a", (ONE,))
-    leak = Exchange(Request("POST", "https://h/x", b"mail jane@example.com"), Response(200))
+    store.write_cassette(tmp_path, "s", "a", (ONE,), BUILT_IN)
     with pytest.raises(CassetteError, match=r"cassettes/s/a\.yaml: not written: .*email"):
-        store.write_cassette(tmp_path, "s", "a", (leak,))
+        store.write_cassette(tmp_path, "s", "a", (LEAK,), Blind())
 
     assert store.read_cassette(tmp_path, "s", "a") == (ONE,)
+
+
+def test_what_is_written_is_redacted(tmp_path):
+    """A secret that an exchange came with, from another tool's file, is not written."""
+    store.write_cassette(tmp_path, "s", "a", (LEAK,), BUILT_IN)
+
+    assert "jane" not in store.cassette_path(tmp_path, "s", "a").read_text("utf-8")
+
+
+def test_a_random_word_is_kept_and_told(tmp_path, caplog):
+    """What merely looks random is written, with a warning that does not show it."""
+    word = "q7RzK2vXw9LmB4nTc6YpD8sFhJ3gQeUa1ZoV5iWb"
+    store.write_cassette(
+        tmp_path, "s", "a", (Exchange(Request("POST", "https://h/x", f"it says {word}".encode()), Response(200)),), BUILT_IN
+    )
+
+    assert word in store.cassette_path(tmp_path, "s", "a").read_text("utf-8")
+    assert "cassettes/s/a.yaml:6: high-entropy (" in caplog.text
+    assert word not in caplog.text
 
 
 def test_a_damaged_cassette_is_named(tmp_path):
@@ -130,12 +158,12 @@ def test_a_damaged_cassette_is_named(tmp_path):
 
 def test_the_digest_of_cassettes(tmp_path):
     """The digest changes with any cassette of the cases, not with others."""
-    store.write_cassette(tmp_path, "s", "a", (ONE,))
+    store.write_cassette(tmp_path, "s", "a", (ONE,), BUILT_IN)
     before = store.cassettes_digest(tmp_path, "s", ("a", "b"))
-    store.write_cassette(tmp_path, "s", "c", (ONE,))
+    store.write_cassette(tmp_path, "s", "c", (ONE,), BUILT_IN)
 
     assert before == store.cassettes_digest(tmp_path, "s", ("a", "b"))
-    store.write_cassette(tmp_path, "s", "b", (ONE,))
+    store.write_cassette(tmp_path, "s", "b", (ONE,), BUILT_IN)
     assert before != store.cassettes_digest(tmp_path, "s", ("a", "b"))
 
 
