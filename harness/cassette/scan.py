@@ -34,7 +34,10 @@ class Finding:
 
 def scan(text: str, path: str, redactor: Redactor) -> tuple[Finding, ...]:
     """Return what looks like a secret in the text of a cassette file; CassetteError if the file cannot be read as one."""
-    return tuple(sorted({*scan_text(text, path, redactor), *_inside(text, path, redactor)}))
+    inside = tuple(_inside(text, path, redactor))
+    placed = {(finding.kind, finding.fingerprint) for finding in inside}
+    standing = (finding for finding in scan_text(text, path, redactor) if (finding.kind, finding.fingerprint) not in placed)
+    return tuple(sorted({*standing, *inside}))
 
 
 def scan_text(text: str, path: str, redactor: Redactor) -> tuple[Finding, ...]:

@@ -261,6 +261,26 @@ def kinds_for(words: str) -> tuple[Kind, ...]:
     return (*_WORDS, *_OTHERS) if any(map(words.__contains__, _HINTS)) else _OTHERS
 
 
+def none_in(text: str, words: str) -> bool:
+    """Tell that no built-in kind stands in a text as it is, nor a name that tells of a secret. Cheap for what is harmless."""
+    if any(map(words.__contains__, _HINTS)):
+        return False
+    lower = text.lower()
+    if any(any(map(is_telling, _before(lower, ending))) for ending in _NAME_ENDS if ending in lower):
+        return False
+    return all(
+        next(kind.spans(text, words), None) is None for kind in _OTHERS if any(map(text.__contains__, kind.hints)) and kind.name != NAMED
+    )
+
+
+def _before(lower: str, ending: str) -> Iterator[str]:
+    """Yield each occurrence of an ending with what stands before it."""
+    at = lower.find(ending)
+    while at >= 0:
+        yield lower[max(0, at - _LONGEST_TELLING) : at + len(ending)]
+        at = lower.find(ending, at + len(ending))
+
+
 def key_kinds(words: str) -> tuple[Kind, ...]:
     """Return the kinds with a shape so strict that they are looked for in bytes that are no text too."""
     return _WORDS if any(map(words.__contains__, _HINTS)) else ()

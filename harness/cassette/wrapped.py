@@ -16,6 +16,7 @@ Change = Callable[[str], str]
 
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"(?P<colon>\s*:)?', re.DOTALL)
 _PERCENT_RUN = re.compile(r"(?<![A-Za-z0-9._~+%-])[A-Za-z0-9._~+-]*%[0-9A-Fa-f]{2}[A-Za-z0-9._~+%-]*")
+_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _BASE64_RUN = re.compile(r"[A-Za-z0-9+/_-]{20,}(?:\r?\n[A-Za-z0-9+/]{20,76})*(?:\r?\n[A-Za-z0-9+/]{2,76})?={0,2}")
 _SHORTEST_BASE64 = 20
 _GZIP, _ZLIB = b"\x1f\x8b", (b"x\x01", b"x\x9c", b"x\xda", b"x^")
@@ -76,6 +77,12 @@ def base64_runs(text: str, hides: Callable[[str], str | None]) -> str:
         return "".join(_replaced(part, hides) for part in re.split(r"([/\n])", run)) if "/" in run or "\n" in run else run
 
     return _BASE64_RUN.sub(changed, text)
+
+
+def hides_nothing(text: str, words: str) -> bool:
+    """Tell that no text hides in another: nothing is escaped, percent-encoded or in base64. `words` are its long words."""
+    escaped = "\\u00" in text or "\\/" in text or ("%" in text and _PERCENT.search(text))
+    return not escaped and base64_runs(words, lambda plain: f"<{plain}>") == words
 
 
 def _replaced(run: str, hides: Callable[[str], str | None]) -> str:
