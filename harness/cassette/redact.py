@@ -172,7 +172,7 @@ class _Pass:
 
     def _once(self, text: str) -> str:
         if is_stream(text):
-            return self._by_kind(change_joined(change_lines(text, self._whole), self._whole))
+            return self._by_kind(change_lines(change_joined(text, self._whole), self._whole))  # joined first: a piece may hold half a key
         return self._whole(text)
 
     def _whole(self, text: str) -> str:
