@@ -44,9 +44,9 @@ def _guarded(name: str, function: Callable[[str], str]) -> Callable[[str], str]:
     def normalised(text: str) -> str:
         try:
             changed = function(text)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001, the user's own function may raise anything
             message = f"the normaliser {name!r} raised {type(error).__name__}"
-            raise ConfigError(message) from error
+            raise ConfigError(message) from None
         if not isinstance(changed, str):
             message = f"the normaliser {name!r} did not return a text but {type(changed).__name__}"
             raise ConfigError(message)

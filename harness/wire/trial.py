@@ -17,7 +17,7 @@ from harness.cassette.miss import Miss, explain, unscripted
 from harness.cassette.redact import Redactor
 from harness.cassette.segments import Segments
 from harness.cassette.tape import Cursor
-from harness.errors import RedactionError, WireStop
+from harness.errors import HarnessError, WireStop
 from harness.experiment import LiveAttempt
 from harness.trace import Place, Source, WireCall
 
@@ -70,7 +70,7 @@ class LiveConnection(WireStop):
 
 
 class NotRedacted(WireStop):
-    """A request or an answer that the user's own redactor could not redact."""
+    """A request or an answer at which a redactor or a normaliser of the user's own failed."""
 
 
 class NoTrial(WireStop):
@@ -112,7 +112,7 @@ class TrialWire:
         self.allowed = frozenset(allow_hosts)
         self.reachable = set(allow_hosts)
         self.sockets = 0
-        self.broken: RedactionError | None = None
+        self.broken: HarnessError | None = None
         self.child_pipe = -1
         self._pid = os.getpid()
         self._layers = tuple(layers)
@@ -192,17 +192,17 @@ class TrialWire:
         place, span = self._position()
         with self._unbroken():
             clean = self._redactor.request(lean_request(request))
-        parts = self.cursor.cassette.taken_apart(clean)
+            parts = self.cursor.cassette.taken_apart(clean)
         number = self._count(parts.kind, None)
         number_in_node = self._count(parts.kind, place.node) if place.node else number
         return Ask(clean, parts, parts.digests(), place, number, number_in_node), span
 
     @contextmanager
     def _unbroken(self) -> Iterator[None]:
-        """Stop the trial where a redactor fails, and note why: the code under test may swallow the exception."""
+        """Stop the trial where a redactor or a normaliser fails, and note why: the code under test may swallow the exception."""
         try:
             yield
-        except RedactionError as error:
+        except HarnessError as error:
             self.broken = self.broken or error
             message = f"stopped: {error}"
             raise NotRedacted(message) from None

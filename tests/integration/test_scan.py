@@ -74,6 +74,31 @@ def test_what_the_config_allows(world):
     assert [line.split(": ")[1].split(" (")[0] for line in answer.out.splitlines()] == ["customer-id"]
 
 
+SWALLOWING = """
+        from typing import TypedDict
+
+        from langchain_openai import ChatOpenAI
+        from langgraph.graph import END, START, StateGraph
+
+
+        class State(TypedDict):
+            said: str
+
+
+        def ask(state):
+            try:
+                return {"said": ChatOpenAI(model="gpt-4o-mini").invoke("hello").content}
+            except BaseException:
+                return {"said": "swallowed"}
+
+
+        def build():
+            graph = StateGraph(State)
+            graph.add_node("ask", ask)
+            graph.add_edge(START, "ask")
+            graph.add_edge("ask", END)
+            return graph.compile()
+"""
 WRONG = {
     "bad": ('patterns = { "a" = "(" }', "harness.toml:6: redact.patterns: 'a' is no regular expression"),
     "empty": ('patterns = { "a" = "x*" }', "harness.toml:6: redact.patterns: 'a' matches the empty text"),
@@ -117,34 +142,7 @@ def test_an_unknown_normaliser(world):
 )
 def test_a_redactor_that_fails(world, body, said):
     """A redactor of the user's own that fails ends the command with its name, and nothing is written."""
-    world.write(
-        "agent.py",
-        """
-        from typing import TypedDict
-
-        from langchain_openai import ChatOpenAI
-        from langgraph.graph import END, START, StateGraph
-
-
-        class State(TypedDict):
-            said: str
-
-
-        def ask(state):
-            try:
-                return {"said": ChatOpenAI(model="gpt-4o-mini").invoke("hello").content}
-            except BaseException:
-                return {"said": "swallowed"}
-
-
-        def build():
-            graph = StateGraph(State)
-            graph.add_node("ask", ask)
-            graph.add_edge(START, "ask")
-            graph.add_edge("ask", END)
-            return graph.compile()
-        """,
-    )
+    world.write("agent.py", SWALLOWING)
     world.write("rules.py", f"def names(text):\n    return {body}\n")
     world.cases({"id": "one", "inputs": {"said": ""}})
     world.suite(tables='[redact]\ncallables = ["rules.py:names"]')
@@ -153,3 +151,14 @@ def test_a_redactor_that_fails(world, body, said):
     assert answer.code == 2
     assert f"the redactor 'rules.py:names' {said}" in answer.err
     assert not (world.root / "cassettes").exists()
+
+
+def test_a_normaliser_that_fails(world):
+    """A normaliser of the user's own that raises ends the command with its name, whatever the graph catches."""
+    world.write("agent.py", SWALLOWING)
+    world.write("rules.py", "def hosts(text):\n    return 1 / 0\n")
+    world.cases({"id": "one", "inputs": {"said": ""}})
+    world.suite('normalise = ["rules.py:hosts"]')
+    answer = world.record("- reply: {text: fine}\n")
+
+    assert (answer.code, answer.err) == (2, "harness: the normaliser 'rules.py:hosts' raised ZeroDivisionError\n")
