@@ -1,14 +1,18 @@
 """The config: suites, variants, gates and prices, read from harness.toml or from [tool.harness] of pyproject.toml."""
 
+import datetime as dt
 import json
 import re
 import tomllib
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
+from harness.cassette import normalise, secrets
+from harness.cassette.redact import token
 from harness.cassette.segments import Policy
 from harness.checks import BUILT_IN
 from harness.dataset import Limits
@@ -21,6 +25,7 @@ from harness.schema import Value, first_problem, nearest, problem_place
 DEFAULT = "default"
 _ROUTER_METRIC = re.compile(r"route\.[^.]+\.accuracy")  # a router may be named in cases only
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_RULE_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 class Variant(Value):
@@ -29,6 +34,22 @@ class Variant(Value):
     prompts: dict[str, str] = {}
     model: str | None = None
     parameters: dict[str, JsonValue] = {}
+
+
+class Freeze(Value):
+    """What stands still inside a trial: the clock at an ISO 8601 `time`, UUIDs, and `random` by a seed."""
+
+    time: str | None = None
+    uuid: bool = False
+    random: int | None = Field(default=None, ge=0)
+
+    @field_validator("time")
+    @classmethod
+    def _with_zone(cls, time: str | None) -> str | None:
+        if time is not None and dt.datetime.fromisoformat(time).tzinfo is None:
+            message = "say the time zone too: 2026-01-01T00:00:00Z"
+            raise ValueError(message)
+        return time
 
 
 class Suite(Value):
@@ -49,11 +70,21 @@ class Suite(Value):
     must_pass: tuple[str, ...] = ()
     variants: dict[str, Variant] = {}
     gate: dict[str, Bound] = {}
+    normalise: tuple[str, ...] = ()
+    freeze: Freeze = Freeze()
 
     @model_validator(mode="after")
     def _default_variant(self) -> "Suite":
         self.variants.setdefault(DEFAULT, Variant())
         return self
+
+
+class Redact(Value):
+    """What is a secret besides the built-in kinds, by name and expression or by function; `allow` is what is none."""
+
+    patterns: dict[str, str] = {}
+    callables: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
 
 
 class Config(Value):
@@ -62,6 +93,8 @@ class Config(Value):
     suites: dict[str, Suite] = {}
     prices: dict[str, Price] = {}
     prompts_dir: str = "prompts"
+    redact: Redact = Redact()
+    normalise: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +153,7 @@ def load(path: Path) -> Project:
         document = document.get(key, {})
     config = _validated(document, text, shown, prefix)
     _check_names(config, text, shown)
+    _check_rules(config, lambda *place: f"{shown}{_line(text, [*prefix, *place])}")
     return Project(config, Path(shown), path.resolve().parent)
 
 
@@ -194,3 +228,55 @@ def _check_names_of(suite: Suite) -> tuple[str, ...]:
     if suite.checks is None:
         return tuple(BUILT_IN)
     return tuple(check.rpartition(":")[2] for check in suite.checks)
+
+
+def _check_rules(config: Config, where: Callable[..., str]) -> None:
+    """Refuse expressions and names of text rules that cannot be used; `where` gives the place of a key."""
+    for name, pattern in config.redact.patterns.items():
+        place = f"{where('redact', 'patterns', name)}: redact.patterns"
+        _check_rule_name(name, secrets.NAMES, place)
+        compiled = _compiled(pattern, f"{place}: {name!r}")
+        if any(compiled.search(token(name, text)) for text in _SAMPLES):
+            message = f"{place}: {name!r} matches its own token <{name}-012345>; say in the expression what stands before the secret"
+            raise ConfigError(message)
+    for pattern in config.redact.allow:
+        _compiled(pattern, f"{where('redact', 'allow')}: redact.allow: {pattern!r}")
+    for name in config.redact.callables:
+        if not all(name.rpartition(":")):
+            message = f"{where('redact', 'callables')}: redact.callables: {name!r} is not 'module:function'"
+            raise ConfigError(message)
+    for name, pattern in config.normalise.items():
+        place = f"{where('normalise', name)}: normalise"
+        _check_rule_name(name, normalise.BUILT_IN, place)
+        _compiled(pattern, f"{place}: {name!r}")
+    known = (*normalise.BUILT_IN, *config.normalise)
+    for suite, named in ((suite, name) for suite, table in config.suites.items() for name in table.normalise):
+        if named not in known and not all(named.rpartition(":")):
+            place = f"{where('suites', suite, 'normalise')}: suites.{suite}.normalise"
+            message = f"{place}: unknown normaliser {named!r}{nearest(named, known)}; your own are 'module:function'"
+            raise ConfigError(message)
+
+
+_SAMPLES = tuple(str(number) for number in range(16))
+
+
+def _check_rule_name(name: str, built_in: Container[str], place: str) -> None:
+    if not _RULE_NAME.fullmatch(name):
+        message = f"{place}: {name!r} cannot be a name; use small letters, digits and '-'"
+        raise ConfigError(message)
+    if name in built_in:
+        message = f"{place}: {name!r} is built in; take another name"
+        raise ConfigError(message)
+
+
+def _compiled(pattern: str, place: str) -> re.Pattern[str]:
+    """Return an expression that can be used; one that matches nothing at all would change every text."""
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        message = f"{place} is no regular expression: {error}"
+        raise ConfigError(message) from None
+    if compiled.search(""):
+        message = f"{place} matches the empty text; say what has to be there"
+        raise ConfigError(message)
+    return compiled

@@ -5,6 +5,7 @@ HarnessError                  2
 ├── ConfigError               2   harness.toml or [tool.harness]
 ├── DatasetError              2   a dataset file
 ├── CassetteError             2   a cassette file
+├── RedactionError            2   a redactor of the user
 ├── PromptError               2   a prompt version
 ├── PriceError                2   the price table or [prices]
 ├── GraphError                2   the graph could not be loaded or built
@@ -56,6 +57,10 @@ class DatasetError(HarnessError):
 
 class CassetteError(HarnessError):
     """A cassette cannot be used."""
+
+
+class RedactionError(HarnessError):
+    """A redactor of the user cannot be used."""
 
 
 class PromptError(HarnessError):

@@ -126,6 +126,8 @@ class SuiteProvenance(Value):
     routes: dict[str, str] = {}
     gate: dict[str, Bound] = {}
     must_pass: tuple[str, ...] = ()
+    normalise: tuple[str, ...] = ()
+    freeze: dict[str, JsonValue] = {}
     selected: bool = False
 
     @property

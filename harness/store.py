@@ -2,10 +2,10 @@
 
 import contextlib
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -13,7 +13,8 @@ from harness.cassette import vcr_yaml
 from harness.cassette.cut import without
 from harness.cassette.dialect.file import read_file
 from harness.cassette.exchange import Exchange
-from harness.cassette.redact import redact, redact_bytes, secrets_in
+from harness.cassette.redact import Redactor
+from harness.cassette.scan import HIGH_ENTROPY, scan
 from harness.errors import (
     CassetteError,
     ConfigError,
@@ -30,6 +31,7 @@ from harness.schema import digest
 TrialKey = tuple[str, str, str, int]
 FOREIGN_SUFFIXES = (".yml", ".yaml.gz", ".yml.gz", ".json", ".json.gz", ".msgpack", ".msgpack.gz", ".msgpack.zlib")
 CASSETTE_SUFFIXES = (".yaml", *FOREIGN_SUFFIXES)
+_LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 200  # bytes; file systems take 255, and a file that is being written has a longer one
 
 
@@ -119,7 +121,7 @@ def cassette_file(root: Path, suite: str, case: str) -> Path | None:
 
 
 def read_cassette(root: Path, suite: str, case: str) -> tuple[Exchange, ...]:
-    """Return the exchanges recorded for a case, redacted; without a file there are none."""
+    """Return the exchanges recorded for a case; without a file there are none."""
     path = cassette_file(root, suite, case)
     if path is None:
         return ()
@@ -127,27 +129,18 @@ def read_cassette(root: Path, suite: str, case: str) -> tuple[Exchange, ...]:
 
 
 def read_exchanges(path: Path, *, shown: str) -> tuple[Exchange, ...]:
-    """Return the exchanges of any cassette file, redacted."""
+    """Return the exchanges of any cassette file."""
     return exchanges_in(read_bytes(path, CassetteError, shown=shown), shown=shown)
 
 
-def _redacted(exchange: Exchange) -> Exchange:
-    request, response = exchange.request, exchange.response
-    return replace(
-        exchange,
-        request=replace(request, url=redact(request.url), body=redact_bytes(request.body)),
-        response=replace(response, body=redact_bytes(response.body)),
-    )
-
-
 def exchanges_in(data: bytes, *, shown: str) -> tuple[Exchange, ...]:
-    """Return the exchanges of a cassette file that is in memory, redacted."""
-    return tuple(_redacted(exchange) for exchange in read_file(data, shown))
+    """Return the exchanges of a cassette file that is in memory."""
+    return read_file(data, shown)
 
 
-def write_cassette(root: Path, suite: str, case: str, exchanges: tuple[Exchange, ...]) -> None:
-    """Write the cassette of a case; refused if anything in it still looks like a secret."""
-    _write_exchanges(root, cassette_path(root, suite, case), exchanges)
+def write_cassette(root: Path, suite: str, case: str, exchanges: tuple[Exchange, ...], redactor: Redactor) -> None:
+    """Write the cassette of a case, redacted; refused if anything in it still looks like a secret."""
+    _write_exchanges(root, cassette_path(root, suite, case), exchanges, redactor)
 
 
 def unfinished_path(root: Path, suite: str, case: str) -> Path:
@@ -161,21 +154,25 @@ def read_unfinished(root: Path, suite: str, case: str) -> tuple[Exchange, ...]:
     return read_exchanges(path, shown=str(path.relative_to(root))) if path.exists() else ()
 
 
-def write_unfinished(root: Path, suite: str, case: str, exchanges: tuple[Exchange, ...]) -> None:
+def write_unfinished(root: Path, suite: str, case: str, exchanges: tuple[Exchange, ...], redactor: Redactor) -> None:
     """Write the answers that a recording of a case has so far; without any, remove the file."""
     path = unfinished_path(root, suite, case)
     if exchanges:
-        _write_exchanges(root, path, exchanges)
+        _write_exchanges(root, path, exchanges, redactor)
     else:
         path.unlink(missing_ok=True)
 
 
-def _write_exchanges(root: Path, path: Path, exchanges: tuple[Exchange, ...]) -> None:
-    text = vcr_yaml.dumps(exchanges)
-    kinds = secrets_in(text)
+def _write_exchanges(root: Path, path: Path, exchanges: tuple[Exchange, ...], redactor: Redactor) -> None:
+    shown = str(path.relative_to(root))
+    text = vcr_yaml.dumps(tuple(map(redactor.exchange, exchanges)))
+    findings = scan(text.encode(), shown, redactor)
+    kinds = sorted({finding.kind for finding in findings} - {HIGH_ENTROPY})
     if kinds:
-        message = f"{path.relative_to(root)}: not written: it would hold something like a secret ({', '.join(sorted(set(kinds)))})"
+        message = f"{shown}: not written: it would hold something like a secret ({', '.join(kinds)})"
         raise CassetteError(message)
+    for finding in findings:
+        _LOG.warning("%s: kept; say `allow` under [redact] if it is no secret", finding)
     write_text(path, text)
 
 

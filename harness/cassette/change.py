@@ -6,7 +6,7 @@ from typing import Literal
 
 from harness.cassette.answer import Answer, read
 from harness.cassette.exchange import Exchange
-from harness.cassette.redact import redact
+from harness.cassette.redact import BUILT_IN
 from harness.cassette.segments import NAMES, Segments, segments
 from harness.cassette.tape import drift_details
 from harness.schema import canonical_json
@@ -158,7 +158,7 @@ def _told(exchange: Exchange) -> dict[str, str]:
 
 
 def _difference(part: str, before: str, after: str) -> Difference:
-    before, after = redact(before), redact(after)  # whole: a secret that is cut in two is not known as one
+    before, after = BUILT_IN.text(before), BUILT_IN.text(after)  # whole: a secret that is cut in two is not known as one
     start = max(0, _parting(before, after) - _AROUND)
     return Difference(part, _excerpt(before, start), _excerpt(after, start))
 

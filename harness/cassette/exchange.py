@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from harness.cassette.compression import decompressed
+from harness.errors import CassetteError
 
 UNKNOWN_HOST = "redacted.invalid"  # of a request whose address is known no more: its path is the end of one
 
@@ -64,8 +65,16 @@ _STEADY_BOUNDARY = "part-of-a-form"
 
 
 def lean_request(request: Request) -> Request:
-    """Return the request with the headers that a cassette keeps, and without the random boundary between the parts of a form."""
-    return steady(replace(request, headers=_kept(request.headers, frozenset(KEPT_REQUEST_HEADERS))))
+    """Return the request uncompressed, with the headers that a cassette keeps, and without the random boundary between the parts of a form.
+
+    A body that cannot be uncompressed stays.
+    """
+    encoding = next((value for key, value in request.headers if key.lower() == "content-encoding"), None)
+    try:
+        body = decompressed(request.body, encoding)
+    except CassetteError:
+        body = request.body
+    return steady(replace(request, body=body, headers=_kept(request.headers, frozenset(KEPT_REQUEST_HEADERS))))
 
 
 def steady(request: Request) -> Request:

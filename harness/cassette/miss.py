@@ -63,7 +63,7 @@ def explain(
     request: Request, cursor: Cursor, place: Place, known: Known, *, thread: str | None = None, avoid: Collection[int] = ()
 ) -> Miss:
     """Compare a request with the nearest exchange of the cassette; `avoid` names exchanges that are less near than their equals."""
-    asked = cursor.cassette.segments(request)
+    asked = cursor.cassette.taken_apart(request)
     shown = f"{request.method} {request.url.partition('?')[0]}"
     base = Miss(place=place, request=shown, model=asked.model, thread=thread, command=known.command)
     exchanges = cursor.cassette.exchanges
@@ -73,7 +73,7 @@ def explain(
         text = "asked more often than recorded: every recorded answer to this request is already played"
         return _priced(_because(base, Cause(kind="exhausted", text=text)), _equal(asked, cursor), exchanges, known)
     index = nearest(asked, cursor.cassette, among=range(len(exchanges)), played=cursor.played | set(avoid))
-    recorded = cursor.cassette.segments(exchanges[index].request)
+    recorded = cursor.cassette.taken_apart(exchanges[index].request)
     differs = tuple(name for name in MATCHED[cursor.policy] if asked.text(name) != recorded.text(name))
     found = _because(base, *causes(recorded, asked, differs, prompts=known.prompts, parameters=known.parameters))
     diff = _first_difference(recorded, asked, differs[0]) if differs else ""

@@ -1,17 +1,18 @@
 """A renewal: what a recording makes of a cassette, change by change: create, fix, trim, update."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from harness.cassette.answer import whole_body
 from harness.cassette.event_stream import is_event_stream
-from harness.cassette.exchange import Exchange
+from harness.cassette.exchange import Exchange, Request
 from harness.cassette.likeness import nearest
-from harness.cassette.segments import match_key
+from harness.cassette.segments import Segments, match_key, segments
 from harness.cassette.tape import Cassette
 from harness.schema import canonical_json, read_json
 
+TakenApart = Callable[[Request], Segments]
 Change = Literal["create", "fix", "trim", "update"]
 _VOLATILE = frozenset({"id", "created", "created_at", "completed_at", "system_fingerprint", "service_tier", "timings"})
 
@@ -40,7 +41,9 @@ class _Work:
     answered_anew: set[int] = field(default_factory=set)
 
 
-def added(old: tuple[Exchange, ...], fresh: tuple[Exchange, ...], used: Mapping[str, frozenset[int]]) -> Renewal:
+def added(
+    old: tuple[Exchange, ...], fresh: tuple[Exchange, ...], used: Mapping[str, frozenset[int]], taken_apart: TakenApart = segments
+) -> Renewal:
     """Add what a cassette lacked. `used` holds, by variant, the indices that its finished trial used, fresh ones after the old ones.
 
     An exchange that a variant no longer asks for is replaced by the one which that variant asks now at the same place, the nearest;
@@ -56,7 +59,7 @@ def added(old: tuple[Exchange, ...], fresh: tuple[Exchange, ...], used: Mapping[
         for index in indices:
             if variant not in marks[index] and (marks[index] or index >= len(old)):  # what another tool recorded notes none
                 marks[index] = (*marks[index], variant)
-    work = _Work(old, fresh, Cassette(everything), marks)
+    work = _Work(old, fresh, Cassette(everything, taken_apart), marks)
     outdated = set()
     for after in (index for index in marks if askers[index]):
         released = {index: _released(work, index, askers[after], used) for index in range(len(old)) if _same_spot(work, index, after)}
@@ -75,14 +78,14 @@ def _is_new(variant: str, marks: tuple[str, ...], index: int, old: int) -> bool:
     return index >= old or bool(marks and variant not in marks)
 
 
-def anew(old: tuple[Exchange, ...], fresh: tuple[Exchange, ...], variants: frozenset[str]) -> Renewal:
+def anew(old: tuple[Exchange, ...], fresh: tuple[Exchange, ...], variants: frozenset[str], taken_apart: TakenApart = segments) -> Renewal:
     """Put a recording of all that these variants ask in the place of the one before; what other variants use too stays for them.
 
     An exchange whose answer is the same, but for ids and times, stays as it is.
     """
     everything = (*old, *fresh)
     marks = {index: exchange.variants for index, exchange in enumerate(everything)}
-    work = _Work(old, fresh, Cassette(everything), marks)
+    work = _Work(old, fresh, Cassette(everything, taken_apart), marks)
     for index, exchange in enumerate(old):
         work.marks[index] = tuple(name for name in exchange.variants if name not in variants)
     own = [index for index, exchange in enumerate(old) if variants & set(exchange.variants) or not exchange.variants]
@@ -119,7 +122,7 @@ def _released(work: _Work, before: int, askers: list[str], used: Mapping[str, fr
 def _nearest(work: _Work, candidates: list[int], after: int) -> int | None:
     if not candidates:
         return None
-    return nearest(work.cassette.segments(work.cassette.exchanges[after].request), work.cassette, among=candidates, played=())
+    return nearest(work.cassette.taken_apart(work.cassette.exchanges[after].request), work.cassette, among=candidates, played=())
 
 
 def _settled(work: _Work, *, trimmed: frozenset[int]) -> Renewal:

@@ -1,5 +1,6 @@
 """The key of a request: a separate digest of each part of what it asks, never of its order, its host or its volatile ids."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -7,6 +8,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from harness.cassette.exchange import Request, steady
+from harness.cassette.normalise import Normaliser, normalised
 from harness.schema import canonical_json, digest, read_json
 
 Policy = Literal["strict", "semantic", "messages"]
@@ -29,6 +31,7 @@ class Segments:
 
     No part of the key are `streamed`, whether a stream is asked for, and `usage_asked`, whether it is to end with its usage.
     `anywhere` is the endpoint by its last part alone, for what was recorded at an address that is known no more.
+    `normalised` names the normalisers that changed a part.
     """
 
     kind: Kind
@@ -36,6 +39,7 @@ class Segments:
     streamed: bool = False
     usage_asked: bool = False
     anywhere: str | None = None
+    normalised: tuple[str, ...] = ()
     _texts: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -73,8 +77,22 @@ def match_key(digests: dict[str, str], policy: Policy) -> str:
     return "".join(digests[name] for name in MATCHED[policy])
 
 
-def segments(request: Request) -> Segments:
-    """Take a request apart. Bodies that no provider is asked with are one opaque part, matched by every policy."""
+def segments(request: Request, normalisers: tuple[Normaliser, ...] = ()) -> Segments:
+    """Take a request apart, its texts normalised. Bodies that no provider is asked with are one opaque part, matched by every policy."""
+    return _normalised(_segments(request), normalisers) if normalisers else _segments(request)
+
+
+def _normalised(asked: Segments, normalisers: tuple[Normaliser, ...]) -> Segments:
+    applied: set[str] = set()
+    parts = {name: part if name in {"endpoint", "model"} else normalised(part, normalisers, applied) for name, part in asked.parts.items()}
+    pieces = re.split(r"([/?&= ])", str(asked.parts["endpoint"]))  # a URL's path is no file's
+    parts["endpoint"] = "".join(normalised(pieces, normalisers, applied))
+    names = tuple(normaliser.name for normaliser in normalisers if normaliser.name in applied)
+    anywhere = asked.anywhere and "".join(normalised(re.split(r"([/?&= ])", asked.anywhere), normalisers, applied))
+    return replace(asked, parts=parts, normalised=names, anywhere=anywhere, _texts={})
+
+
+def _segments(request: Request) -> Segments:
     url = urlsplit(request.url)
     query = urlencode(sorted(parse_qsl(url.query, keep_blank_values=True)))
     endpoint = f"{request.method.upper()} {url.path}" + (f"?{query}" if query else "")

@@ -1,6 +1,6 @@
 """A cassette in memory: exchanges indexed by what their requests ask, and the cursor of one trial over them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from harness.cassette.exchange import UNKNOWN_HOST, Exchange, Request
@@ -21,17 +21,21 @@ class Match:
 
 
 class Cassette:
-    """The exchanges recorded for one case, never changed; looking one up costs the same however many there are."""
+    """The exchanges recorded for one case, never changed; looking one up costs the same however many there are.
 
-    def __init__(self, exchanges: tuple[Exchange, ...] = ()) -> None:
+    `taken_apart` takes requests apart, those asked and those recorded alike.
+    """
+
+    def __init__(self, exchanges: tuple[Exchange, ...] = (), taken_apart: Callable[[Request], Segments] = segments) -> None:
         self.exchanges = exchanges
         self._lacks_addresses = any(exchange.request.host == UNKNOWN_HOST for exchange in exchanges)
-        self.digests = tuple(self.segments(exchange.request).digests() for exchange in exchanges)
+        self._taken_apart = taken_apart
+        self.digests = tuple(self.taken_apart(exchange.request).digests() for exchange in exchanges)
         self._queues: dict[Policy, dict[Slot, list[int]]] = {}
 
-    def segments(self, request: Request) -> Segments:
+    def taken_apart(self, request: Request) -> Segments:
         """Take a request apart; by the last part of its path alone where addresses were redacted when this was recorded."""
-        asked = segments(request)
+        asked = self._taken_apart(request)
         return asked.without_address() if self._lacks_addresses else asked
 
     def queues(self, policy: Policy) -> "dict[Slot, list[int]]":

@@ -33,13 +33,17 @@ class Commands(click.Group):
         except OSError as error:
             complain(f"{error.filename or 'file'}: {error.strerror or error}", ExitCode.USAGE)
         except Exception:  # noqa: BLE001, ours: it must not end as 1, which says that a gate failed
-            traceback.print_exc()
+            from harness.cassette.redact import BUILT_IN
+
+            click.echo(BUILT_IN.text(traceback.format_exc()), err=True)
             complain("this is an error of the harness itself; please report it with the lines above", ExitCode.CRASHED)
 
 
 def complain(message: str, code: ExitCode) -> None:
     """Say in one line what is wrong, and exit."""
-    click.echo(f"harness: {message}", err=True)
+    from harness.cassette.redact import BUILT_IN
+
+    click.echo(f"harness: {BUILT_IN.text(message)}", err=True)
     sys.exit(code)
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 def now() -> dt.datetime:
     """Return the time, in UTC."""
     return dt.datetime.now(dt.UTC)
+
+
+def steady_clock() -> Callable[[], dt.datetime]:
+    """Return a clock that goes on where the code under test has its own frozen."""
+    started, at = now(), time.monotonic()
+    return lambda: started + dt.timedelta(seconds=time.monotonic() - at)
 
 
 def show_verdict(folder: "ExperimentFolder", head: "Experiment", summaries: "Sequence[Summary]", *, as_json: bool) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.group import main
-from harness.cli.output import now
+from harness.cli.output import steady_clock
 from harness.cli.project import make_plan, open_project, selecting_cases
 from harness.errors import ExitCode, UsageError
 
@@ -67,6 +67,7 @@ def _record(project: "Project", selecting: dict[str, Any], how: dict[str, Any], 
     from harness.wire.pace import Pace
     from harness.wire.transport import paced
 
+    now = steady_clock()
     every: dict[int, Recorded] = {}
     budget = Budget(project.config.prices, how["max_cost"])
     terms = Terms(how["everything"], how["keep_errors"], how["jobs"], budget, now=lambda: now().isoformat(timespec="seconds"))

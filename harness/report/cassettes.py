@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.cassette.change import Change, Difference, FileChanges
-from harness.cassette.redact import redact
+from harness.cassette.redact import BUILT_IN
 from harness.cassette.upkeep import CassetteFile, Finding, Pruning
 from harness.errors import ExitCode
 from harness.report.figure import count
@@ -137,11 +137,11 @@ def _number(change: Change) -> str:
 
 def _title(place: str | None, method: str, url: str) -> str:
     """Return place, method and address of an exchange."""
-    return " ".join(line(redact(part)) for part in (place, method, url) if part)
+    return " ".join(line(BUILT_IN.text(part)) for part in (place, method, url) if part)
 
 
 def _quoted(text: str) -> str:
-    return f"'{line(redact(text))}'"
+    return f"'{line(BUILT_IN.text(text))}'"
 
 
 def diff_json(found: Sequence[FileChanges], *, base: str) -> str:
@@ -165,7 +165,7 @@ def _change(change: Change) -> dict[str, Any]:
 
 
 def _sides(difference: Difference) -> dict[str, str]:
-    return {"part": difference.part, "before": redact(difference.before), "after": redact(difference.after)}
+    return {"part": difference.part, "before": BUILT_IN.text(difference.before), "after": BUILT_IN.text(difference.after)}
 
 
 def size(size_bytes: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.cassette.answer import read
 from harness.cassette.exchange import Exchange
-from harness.cassette.redact import redact
+from harness.cassette.redact import BUILT_IN
 from harness.cassette.segments import NAMES, segments
 from harness.report.figure import count
 from harness.report.text import excerpt, line, visible
@@ -31,7 +31,7 @@ def transcript(exchanges: Sequence[Exchange], *, title: str, width: int, digests
 def _exchange(number: int, exchange: Exchange, *, width: int) -> Iterator[str]:
     asked = segments(exchange.request)
     head = (f"{number}", exchange.place or "", asked.parts["endpoint"], asked.model or "")
-    yield "  ".join(line(redact(part)) for part in head if part)
+    yield "  ".join(line(BUILT_IN.text(part)) for part in head if part)
     yield from _labelled("noted", _notes(exchange), width)
     for system in asked.parts["system"] or ():
         yield from _labelled("system", _text(system), width)
@@ -98,7 +98,7 @@ def _answer(exchange: Exchange, width: int) -> Iterator[str]:
 
 def _labelled(label: str, text: str, width: int) -> Iterator[str]:
     """Yield a text in short, folded, behind its label; nothing for an empty one."""
-    clean = redact(text)
+    clean = BUILT_IN.text(text)
     shown = visible(clean[:_SHOWN] + ("…" if len(clean) > _SHOWN else "")).expandtabs(4)
     room = max(20, width - _LABEL - 3)
     folded = [part for row in shown.split("\n") for part in textwrap.wrap(row, room, break_on_hyphens=False)]

@@ -124,7 +124,7 @@ def _foresee_case(plan: Plan, task: Task, runner: TrialRunner, *, everything: bo
     recorded_before: Counter[str] = Counter()
     for bench in task.benches:
         policy = bench.suite.match
-        answered = recorded_before + Counter(match_key(segments(exchange.request).digests(), policy) for exchange in paid)
+        answered = recorded_before + Counter(match_key(bench.taken_apart(exchange.request).digests(), policy) for exchange in paid)
         lenders: list[Lender] = []
 
         def lend(cursor: Cursor, known: Known, bench: Bench = bench, answered: Counter[str] = answered) -> Lender:

@@ -6,12 +6,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness import checks, graph, prompt, store
+from harness.cassette.exchange import Request
+from harness.cassette.normalise import Normaliser
+from harness.cassette.redact import BUILT_IN, Redactor
+from harness.cassette.segments import Segments, segments
 from harness.checks import CheckContext
 from harness.config import DEFAULT, Project, Suite, Variant
 from harness.dataset import Case, Dataset, parse
 from harness.errors import ConfigError, GraphError, NothingRan, UsageError, WireStop
 from harness.experiment import SuiteProvenance
 from harness.graph import Target, Wanted
+from harness.runner.rules import normalisers_of, redactor_of
 from harness.schema import nearest
 from harness.script import Script
 from harness.script import parse as parse_script
@@ -55,6 +60,12 @@ class Bench:
     fingerprint: str
     script: Script | None = None
     stored_prompts: prompt.Prompts = field(default_factory=dict)
+    redactor: Redactor = BUILT_IN
+    normalisers: tuple[Normaliser, ...] = ()
+
+    def taken_apart(self, request: Request) -> Segments:
+        """Take a redacted request apart as this suite compares it: its texts normalised."""
+        return segments(request, self.normalisers)
 
     def context(self, case: Case) -> CheckContext:
         """Return what the checks of a case need to know of the suite."""
@@ -78,7 +89,7 @@ class Plan:
 
     def provenance(self) -> tuple[SuiteProvenance, ...]:
         """Return what is run, suite by suite."""
-        return tuple(_provenance(self.project, bench, self.selection) for bench in self.benches)
+        return tuple(bench.redactor.value(_provenance(self.project, bench, self.selection)) for bench in self.benches)
 
     def notes(self) -> Iterator[str]:
         """Yield what the user should know before anything runs: expectations that no check of the config looks at."""
@@ -159,6 +170,8 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
         fingerprint=graph.fingerprint(look) if look is not None else "unknown: the factory asks a model while it builds",
         script=parse_script(store.read_script_text(project.root, suite.script), path=suite.script) if suite.script else None,
         stored_prompts=stored_prompts,
+        redactor=redactor_of(project),
+        normalisers=normalisers_of(project, name),
     )
 
 
@@ -301,5 +314,7 @@ def _provenance(project: Project, bench: Bench, selection: Selection) -> SuitePr
         routes=dict(suite.routes),
         gate=dict(suite.gate),
         must_pass=tuple(suite.must_pass),
+        normalise=suite.normalise,
+        freeze=suite.freeze.model_dump(mode="json", exclude_defaults=True),
         selected=selection.narrows,
     )

@@ -88,6 +88,8 @@ class _Recording:
         self._task = task
         self._terms = terms
         self._runner = runner
+        self._redactor = task.benches[0].redactor
+        self._taken_apart = task.benches[0].taken_apart
         self._before = store.read_cassette(self._root, task.suite, task.case.id)
         self._paid = store.read_unfinished(self._root, task.suite, task.case.id)
         self._base = () if terms.everything else self._before
@@ -114,6 +116,7 @@ class _Recording:
             list(self._exchanges),
             bench.variant,
             self._terms.now,
+            bench.redactor,
             budget=self._terms.budget,
             arrived=self._keep,
             keep_errors=self._terms.keep_errors,
@@ -140,15 +143,15 @@ class _Recording:
     def _keep(self, exchanges: list[Exchange]) -> None:
         """Write what has been paid for, as it arrives."""
         write = store.write_unfinished if self._terms.everything else store.write_cassette
-        write(self._root, self._task.suite, self._task.case.id, tuple(exchanges))
+        write(self._root, self._task.suite, self._task.case.id, tuple(exchanges), self._redactor)
 
     def _renewal(self) -> Renewal:
         first = len(self._base)
         if not self._terms.everything:
-            return added(self._before, self._exchanges[first:], self._used)
+            return added(self._before, self._exchanges[first:], self._used, self._taken_apart)
         asked = frozenset[int]().union(*self._used.values())
         fresh = tuple(self._marked(index) for index in sorted(asked))
-        return anew(self._before, fresh, frozenset(self._used))
+        return anew(self._before, fresh, frozenset(self._used), self._taken_apart)
 
     def _marked(self, index: int) -> Exchange:
         """Return a fresh exchange with the variants that used it."""
@@ -157,8 +160,8 @@ class _Recording:
     def _settle(self, renewal: Renewal) -> None:
         name = (self._root, self._task.suite, self._task.case.id)
         if renewal.exchanges != self._before or len(self._exchanges) > len(self._base):
-            store.write_cassette(*name, renewal.exchanges)
-        store.write_unfinished(*name, ())
+            store.write_cassette(*name, renewal.exchanges, self._redactor)
+        store.write_unfinished(*name, (), self._redactor)
 
     def _recorded(self, renewal: Renewal, *, old_kept: bool) -> Recorded:
         fresh = self._exchanges[len(self._base) + len(self._paid) :]

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness import prompt, store
-from harness.cassette.exchange import Exchange, Response
+from harness.cassette.exchange import Exchange, Request, Response
 from harness.cassette.miss import Known
-from harness.cassette.tape import Cassette, Cursor
+from harness.cassette.normalise import Normaliser
+from harness.cassette.segments import Segments, segments
+from harness.cassette.tape import Cursor
 from harness.config import Project, Suite
 from harness.dataset import Case, parse
 from harness.errors import CassetteError, ConfigError, HarnessError
 from harness.prompt import Prompts
+from harness.runner.rules import normalisers_of, redactor_of, taped
 from harness.script import Script
 from harness.script import parse as parse_script
 from harness.trace import Place
@@ -35,6 +38,11 @@ class ServedSuite:
     cases: dict[str, Case]
     prompts: dict[str, Prompts]
     script: Script | None
+    normalisers: tuple[Normaliser, ...]
+
+    def taken_apart(self, request: Request) -> Segments:
+        """Take a redacted request apart as this suite compares it: its texts normalised."""
+        return segments(request, self.normalisers)
 
 
 @dataclass(slots=True)
@@ -109,6 +117,7 @@ class Service:
     def __init__(self, project: Project, suites: Sequence[str], *, now: Callable[[], str] | None = None) -> None:
         self.problems: list[str] = []
         self._root = project.root
+        self._redactor = redactor_of(project)
         self._suites = {name: _suite(project, name) for name in suites or project.config.suites}
         self._now = now
         self._running: dict[Address, ServedTrial] = {}
@@ -178,7 +187,7 @@ class Service:
     def _opened(self, address: Address) -> ServedTrial:
         served, case = self._find(address)
         exchanges = self._exchanges(address)
-        cursor = Cursor(Cassette(exchanges), served.suite.match, address.variant)
+        cursor = Cursor(taped(exchanges, self._redactor, served.taken_apart), served.suite.match, address.variant)
         faults = _faults(case)
         scripted: list[Layer] = [Scripted(served.script)] if served.script else []
         wire = TrialWire(
@@ -186,6 +195,7 @@ class Service:
             cursor=cursor,
             position=lambda: (Place(), ""),
             known=Known(served.prompts[address.variant], command=f"harness serve --record {address.suite}"),
+            redactor=self._redactor,
             live=self._live(address, self._now) if self._now else None,
         )
         return ServedTrial(address, wire, faults)
@@ -204,13 +214,15 @@ class Service:
         growing = self._growing[(address.suite, address.case)]
 
         def arrived(exchanges: list[Exchange]) -> None:
-            store.write_cassette(self._root, address.suite, address.case, tuple(exchanges))
+            store.write_cassette(self._root, address.suite, address.case, tuple(exchanges), self._redactor)
 
-        return _Live(Recorder(growing.exchanges, address.variant, now, budget=Budget({}), arrived=arrived), growing, self._note)
+        return _Live(
+            Recorder(growing.exchanges, address.variant, now, self._redactor, budget=Budget({}), arrived=arrived), growing, self._note
+        )
 
     def _write(self, address: Address, growing: _Growing) -> None:
         try:
-            store.write_cassette(self._root, address.suite, address.case, tuple(growing.exchanges))
+            store.write_cassette(self._root, address.suite, address.case, tuple(growing.exchanges), self._redactor)
         except CassetteError as error:
             self._note(str(error))
 
@@ -231,7 +243,7 @@ def _suite(project: Project, name: str) -> ServedSuite:
         for variant, settings in suite.variants.items()
     }
     script = parse_script(store.read_script_text(project.root, suite.script), path=suite.script) if suite.script else None
-    return ServedSuite(name, suite, {case.id: case for case in dataset.cases}, prompts, script)
+    return ServedSuite(name, suite, {case.id: case for case in dataset.cases}, prompts, script, normalisers_of(project, name))
 
 
 def _faults(case: Case) -> Faults:

@@ -9,34 +9,31 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from langchain_core.caches import InMemoryCache
 from langchain_core.globals import get_llm_cache
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphRecursionError
 from langgraph.types import Command
-from pydantic_core import PydanticSerializationError
 
 from harness import checks, store
 from harness.cassette.cause import Prompts
 from harness.cassette.exchange import Exchange
 from harness.cassette.miss import Known, Miss, record_command
-from harness.cassette.redact import redact
 from harness.cassette.tape import Cassette, Cursor
 from harness.dataset import Case, End
 from harness.errors import WireStop
 from harness.experiment import Trial, outcome
+from harness.freeze import frozen
 from harness.observe import Observer, Story, last_text, plain
 from harness.price import Price, cost_usd
 from harness.runner.plan import Bench, memory
-from harness.schema import Value
+from harness.runner.rules import taped
 from harness.score import Score, failed
 from harness.trace import Crash, Interrupt, Trace, WireCall
-from harness.wire.layers import Faults, Recorder, Replay, Scripted
+from harness.wire.layers import Faults, Recorder, Replay, Scripted, place_name
 from harness.wire.trial import Layer, LiveConnection, MissingExchange, TrialWire, running, wire_call
-
-ValueT = TypeVar("ValueT", bound=Value)
 
 _LEFTOVERS_S = 1.0
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
@@ -65,7 +62,7 @@ class TrialRunner:
         self._loop = asyncio.Runner()
         self._graphs: dict[tuple[str, str], Any] = {}
         self.played: frozenset[int] = frozenset()
-        self._cassette = Cassette()
+        self._tape: tuple[tuple[Exchange, ...], str, Cassette] = ((), "", Cassette())
         self._read: tuple[tuple[str, str], tuple[Exchange, ...]] = (("", ""), ())
 
     def close(self) -> None:
@@ -93,9 +90,7 @@ class TrialRunner:
         `replay` makes the layer that answers from the cassette.
         """
         observer = Observer()
-        if self._cassette.exchanges is not exchanges:  # repeats of a case share what was made of its cassette
-            self._cassette = Cassette(exchanges)
-        cursor = Cursor(self._cassette, bench.suite.match, bench.variant)
+        cursor = Cursor(self._taped(bench, exchanges), bench.suite.match, bench.variant)
         known = self._known(bench, case)
         layers = _layers(bench, case, replay(cursor, known))
         wire = TrialWire(
@@ -103,20 +98,31 @@ class TrialRunner:
             cursor=cursor,
             position=observer.position,
             known=known,
+            redactor=bench.redactor,
             allow_hosts=bench.suite.allow_hosts,
             ignore_hosts=bench.suite.ignore_hosts,
             live=recorder,
         )
         _empty_model_cache()
         with running(wire):
-            ended = self._execute(bench, case, repeat, observer)
+            with _frozen(bench, case, observer):
+                ended = self._execute(bench, case, repeat, observer)
+            if wire.broken:
+                raise wire.broken
             story = observer.story()
             if recorder:
                 _put_in_order(recorder, len(exchanges), wire, story)
-            trace = _redacted(self._trace(bench, ended, story, wire))
-            scores = (*_scores(bench, _redacted(case), trace), *_unplayed(case, ended, layers))
+            trace = bench.redactor.value(self._trace(bench, ended, story, wire))
+            scores = (*_scores(bench, bench.redactor.value(case), trace), *_unplayed(case, ended, layers))
+            scores = tuple(bench.redactor.value(score) for score in scores)
         self.played = cursor.played
         return _trial(bench, case, repeat=repeat, trace=trace, scores=scores, wire=wire, story=story)
+
+    def _taped(self, bench: Bench, exchanges: tuple[Exchange, ...]) -> Cassette:
+        """Return the cassette of these exchanges; repeats of a case share what was made of it."""
+        if self._tape[0] is not exchanges or self._tape[1] != bench.name:
+            self._tape = (exchanges, bench.name, taped(exchanges, bench.redactor, bench.taken_apart))
+        return self._tape[2]
 
     def _known(self, bench: Bench, case: Case) -> Known:
         return Known(
@@ -200,14 +206,16 @@ class TrialRunner:
         )
 
 
-def _redacted(value: ValueT) -> ValueT:
-    """Return the value without the secrets in its texts: neither a score nor an experiment may hold one."""
-    try:
-        text = value.model_dump_json(exclude_defaults=True)
-    except PydanticSerializationError:  # half a pair of surrogates
-        text = value.to_json()
-    clean = redact(text)
-    return value if clean == text else type(value).model_validate_json(clean)
+def _frozen(bench: Bench, case: Case, observer: Observer) -> contextlib.AbstractContextManager[None]:
+    """Freeze the clock, UUIDs and random numbers as the suite asks for; each repeat of a case gets the same."""
+    wanted = bench.suite.freeze
+    return frozen(
+        time=wanted.time,
+        uuids=wanted.uuid,
+        seed=wanted.random,
+        case=f"{bench.name}/{case.id}",
+        place=lambda: place_name(observer.position()[0]),
+    )
 
 
 def _asked_first(prompts: Prompts, chosen: Mapping[str, str]) -> Prompts:
@@ -322,7 +330,7 @@ def _unplayed(case: Case, ended: Ended, layers: Sequence[Layer]) -> Iterable[Sco
 
 
 def _trial(bench: Bench, case: Case, *, repeat: int, trace: Trace, scores: tuple[Score, ...], wire: TrialWire, story: Story) -> Trial:
-    misses = _placed_misses(wire, story)
+    misses = tuple(bench.redactor.value(miss) for miss in _placed_misses(wire, story))
     live = tuple(
         sorted({attempt.model_copy(update={"place": story.place(attempt.place, span)}) for attempt, span in wire.refused}, key=str)
     )

@@ -1,18 +1,19 @@
 """The layers behind the seam: replay a cassette, answer by a script, damage by faults, keep what is recorded."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NoReturn, assert_never
 
 from harness.cassette.event_stream import is_event_stream
 from harness.cassette.exchange import Exchange, Response, plain_response
-from harness.cassette.redact import redact_bytes
+from harness.cassette.redact import Redactor
 from harness.cassette.segments import segments
 from harness.cassette.tape import Cursor, drift_details
 from harness.dataset import Fault, FaultSpec
 from harness.errors import HarnessError
 from harness.schema import canonical_json
 from harness.script import Script
+from harness.trace import Place
 from harness.wire.budget import Budget, Unpriced
 from harness.wire.trial import Ask, RecordingStopped, Reply
 
@@ -40,7 +41,7 @@ class Replay:
             return None
         drift: tuple[str, ...] = ()
         if match.drift:
-            drift = drift_details(segments(match.exchange.request), ask.segments, match.drift)
+            drift = drift_details(self.cursor.cassette.taken_apart(match.exchange.request), ask.segments, match.drift)
         return Reply(
             "script" if match.exchange.scripted else "replay",
             match.exchange.response,
@@ -131,6 +132,7 @@ class Recorder:
     exchanges: list[Exchange]
     variant: str
     now: Callable[[], str]
+    redactor: Redactor
     budget: Budget
     arrived: Callable[[list[Exchange]], None]
     keep_errors: bool = False
@@ -162,10 +164,9 @@ class Recorder:
         if not self.keep_errors and (response.status in _NOT_KEPT or response.status >= _SERVER_ERROR):
             self.budget.release(reserved)
             self._stop(f"HTTP {response.status} from {ask.request.host}: {_EXPLAINED.get(response.status, 'the server did not answer')}")
-        plain = plain_response(response)
         exchange = Exchange(
             request=ask.request,
-            response=replace(plain, body=redact_bytes(plain.body)),
+            response=self.redactor.response(plain_response(response)),
             latency_s=latency_s,
             place=place_key(ask),
             variants=(self.variant,),
@@ -188,7 +189,9 @@ class Recorder:
 
 def place_key(ask: Ask) -> str | None:
     """Return the stable text of a request's place: node, step and branch; None outside any node."""
-    place = ask.place
-    if place.node is None:
-        return None
-    return f"{'/'.join((*place.namespace, place.node))}#{place.step}:{place.path}"
+    return None if ask.place.node is None else place_name(ask.place)
+
+
+def place_name(place: Place) -> str:
+    """Return the stable text of a place."""
+    return f"{'/'.join((*place.namespace, place.node or ''))}#{place.step}:{place.path}"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -15,10 +15,10 @@ from harness.cassette.answer import read
 from harness.cassette.convert import Unfit, fit
 from harness.cassette.exchange import Request, Response, lean_request
 from harness.cassette.miss import Known, Miss, explain, unfit, unscripted
-from harness.cassette.redact import redact, redact_bytes
+from harness.cassette.redact import Redactor
 from harness.cassette.segments import Segments
 from harness.cassette.tape import Cursor
-from harness.errors import WireStop
+from harness.errors import HarnessError, WireStop
 from harness.experiment import LiveAttempt
 from harness.trace import Place, Source, WireCall
 
@@ -86,6 +86,10 @@ class LiveConnection(WireStop):
     """A connection that was to be opened past the wire."""
 
 
+class NotRedacted(WireStop):
+    """A request or an answer at which a redactor or a normaliser of the user's own failed."""
+
+
 class NoTrial(WireStop):
     """A request that belongs to no running trial."""
 
@@ -114,6 +118,7 @@ class TrialWire:
         cursor: Cursor,
         position: Position,
         known: Known,
+        redactor: Redactor,
         allow_hosts: Sequence[str] = (),
         ignore_hosts: Sequence[str] = (),
         live: Live | None = None,
@@ -127,11 +132,13 @@ class TrialWire:
         self.reachable = set(allow_hosts)
         self.ignored = tuple(ignore_hosts)
         self.sockets = 0
+        self.broken: HarnessError | None = None
         self.child_pipe = -1
         self._pid = os.getpid()
         self._layers = tuple(layers)
         self._position = position
         self._known = known
+        self._redactor = redactor
         self._counts: dict[tuple[str, str | None], int] = {}
         self._lock = threading.RLock()
         self._missed: list[tuple[str, Ask]] = []
@@ -157,7 +164,7 @@ class TrialWire:
 
     def pending(self, request: Request) -> Note | None:
         """Return the note of such a request that still waits for the real server's answer."""
-        clean = _clean(request)
+        clean = self._clean(request)
         with self._lock:
             waiting = (note for note in self.notes if note.reply is None and note.ask.request.url == clean.url)
             return next((note for note in waiting if note.ask.request.method == clean.method), None)
@@ -166,7 +173,8 @@ class TrialWire:
         """Take the real server's answer to a request that was passed on; `sent_at` is when its last attempt was."""
         latency_s = round(time.perf_counter() - (sent_at or note.started), 4)
         with self._lock:
-            index = self.live.keep(note.ask, response, latency_s) if self.live else None
+            with self._unbroken():
+                index = self.live.keep(note.ask, response, latency_s) if self.live else None
             note.reply = Reply("live", response, exchange=index, latency_s=latency_s)
 
     def allows(self, request: Request) -> bool:
@@ -238,11 +246,25 @@ class TrialWire:
 
     def _ask(self, request: Request) -> tuple[Ask, str]:
         place, span = self._position()
-        clean = _clean(request)
-        parts = self.cursor.cassette.segments(clean)
+        with self._unbroken():
+            clean = self._clean(request)
+            parts = self.cursor.cassette.taken_apart(clean)
         number = self._count(parts.kind, None)
         number_in_node = self._count(parts.kind, place.node) if place.node else number
         return Ask(clean, parts, parts.digests(), place, number, number_in_node), span
+
+    def _clean(self, request: Request) -> Request:
+        return self._redactor.request(lean_request(request))
+
+    @contextmanager
+    def _unbroken(self) -> Iterator[None]:
+        """Stop the trial where a redactor or a normaliser fails, and note why: the code under test may swallow the exception."""
+        try:
+            yield
+        except HarnessError as error:
+            self.broken = self.broken or error
+            message = f"stopped: {error}"
+            raise NotRedacted(message) from None
 
     def _count(self, kind: str, node: str | None) -> int:
         self._counts[(kind, node)] = self._counts.get((kind, node), 0) + 1
@@ -267,10 +289,6 @@ class TrialWire:
             miss = unscripted(ask.request, ask.place)
         self._note_miss(miss, ask, span)
         raise MissingExchange(str(miss))
-
-
-def _clean(request: Request) -> Request:
-    return lean_request(replace(request, url=redact(request.url), body=redact_bytes(request.body)))
 
 
 def _address(request: Request) -> str:

@@ -26,7 +26,7 @@ from click.testing import CliRunner
 from openai_server import serving
 
 from harness import checks, config, dataset, experiment, gate, metric, price, script
-from harness.cassette import segments, vcr_yaml
+from harness.cassette import normalise, segments, vcr_yaml
 from harness.checks import custom, output
 from harness.cli import main
 from harness.errors import ExitCode
@@ -333,7 +333,7 @@ CLI_OPTIONS = options_of(main)
 NAMES = {
     "config keys": (
         "docs/configuration.md",
-        fields(config.Config, config.Suite, config.Variant, experiment.Bound, price.Price, dataset.Limits),
+        fields(config.Config, config.Suite, config.Redact, config.Freeze, config.Variant, experiment.Bound, price.Price, dataset.Limits),
     ),
     "case fields": (
         "docs/configuration.md",
@@ -351,6 +351,7 @@ NAMES = {
     "script keys": ("docs/configuration.md", fields(script.Rule) - {"reply"} | fields(script.ScriptedCall)),
     "conditions of a script": ("docs/configuration.md", {f"when.{name}" for name in fields(script.When)}),
     "replies of a script": ("docs/configuration.md", {f"reply.{name}" for name in fields(script.ScriptedReply)}),
+    "normalisers": ("docs/configuration.md", set(normalise.BUILT_IN)),
     "choices of a suite": (
         "docs/configuration.md",
         {choice for name in ("mode", "build") for choice in get_args(config.Suite.model_fields[name].annotation)} - {"auto"}

@@ -223,7 +223,7 @@ def test_a_redacted_address_is_any_server_of_that_api(asked, said, path, policy)
     found = only(document(request={"uri": "**REDACTED**", "parsed_body": asked}, response={"parsed_body": said}))
     cassette = Cassette((found,))
     digests = [
-        cassette.segments(Request("POST", f"https://any.example{where}", json.dumps(asked).encode())).digests()
+        cassette.taken_apart(Request("POST", f"https://any.example{where}", json.dumps(asked).encode())).digests()
         for where in (path, "/v1/other", path)
     ]
     cursor = Cursor(cassette, policy)
@@ -238,7 +238,7 @@ def test_a_redacted_address_of_no_known_api():
     found = only(document(request={"uri": "**REDACTED**", "method": "GET", "body": None}, response={"body": {"string": b"%PDF"}}))
     cassette = Cassette((found,))
 
-    assert Cursor(cassette, "messages").take(cassette.segments(Request("GET", "https://h/x.pdf")).digests(), None) is None
+    assert Cursor(cassette, "messages").take(cassette.taken_apart(Request("GET", "https://h/x.pdf")).digests(), None) is None
 
 
 TAGS = ["python/unicode", "python/str", "python/object/apply:multidict._multidict.istr", "python/object/new:multidict._multidict_py.istr"]

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.cassette.exchange import Exchange, Request, Response
-from harness.cassette.redact import redact, redact_bytes, secrets_in
+from harness.cassette.redact import BUILT_IN
 from harness.cassette.segments import segments
 from harness.cassette.tape import Cassette, Cursor
+
+redact, redact_bytes, secrets_in = BUILT_IN.text, BUILT_IN.data, BUILT_IN.secrets_in
 
 # put together here, so that no scanner takes this file for a leak
 LETTERS = "Ab3dEf6hIj9lMn2pQr5tUv8xYz1BcD4fGh7jKl0nOp3r"
@@ -68,7 +70,7 @@ def test_every_kind_is_found(kind, secret, template):
     whole = secret if kind != "email" and "@" not in secret else secret.partition("@")[2]
 
     assert whole not in redacted
-    assert secrets_in(redacted) == []
+    assert secrets_in(redacted) == ()
     assert len(secrets_in(text)) == 1
     assert kind is None or f"<{kind}-" in redacted
 
@@ -166,7 +168,7 @@ def test_ordinary_text_stays(text):
     """Names, ids, hashes and words that look a little like a secret stay as they are, in JSON too."""
     assert redact(text) is text or redact(text) == text
     assert redact(json.dumps(text)) == json.dumps(text)
-    assert secrets_in(text) == []
+    assert secrets_in(text) == ()
 
 
 @given(st.binary(min_size=300, max_size=3000), st.booleans())
@@ -192,7 +194,7 @@ def test_idempotent(pieces):
     redacted = redact("".join(pieces))
 
     assert redacted == redact(redacted)
-    assert secrets_in(redacted) == []
+    assert secrets_in(redacted) == ()
 
 
 @given(

@@ -1,7 +1,6 @@
 """What is written is written whole or not at all; what is damaged is named."""
 
 import gzip
-import json
 import os
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from harness import store
 from harness.cassette import vcr_yaml
 from harness.cassette.exchange import Exchange, Request, Response
-from harness.cassette.redact import redact_bytes
+from harness.cassette.redact import BUILT_IN, Redactor
 from harness.errors import CassetteError, DatasetError, ExperimentMissing, ExperimentTooNew, ExperimentUnreadable, PromptError, UsageError
 from harness.experiment import Experiment, SuiteProvenance, Trial
 from harness.trace import Trace
@@ -19,7 +18,16 @@ SUITE = SuiteProvenance(
     graph="g", graph_fingerprint="f", match="semantic", mode="invoke", build="trial", checks=("cost",),
 )  # fmt: skip
 EXPERIMENT = Experiment(id="e", started_at="2026-11-01T10:00:00Z", suites=(SUITE,))
+LEAK = Exchange(Request("POST", "https://h/x", b"mail jane@example.com"), Response(200))
 ONE = Exchange(Request("POST", "https://h/x", b"{}"), Response(200, b"ok"))
+
+
+class Blind(Redactor):
+    """Finds secrets and leaves them."""
+
+    def exchange(self, exchange):
+        """Leave an exchange as it is."""
+        return exchange
 
 
 def trial(case: str) -> Trial:
@@ -103,7 +111,7 @@ def test_prompts(tmp_path):
 def test_cassettes(tmp_path, case):
     """A cassette is written into its suite's folder and read again; without a file there are no exchanges."""
     assert store.read_cassette(tmp_path, "s", case) == ()
-    store.write_cassette(tmp_path, "s", case, (ONE,))
+    store.write_cassette(tmp_path, "s", case, (ONE,), BUILT_IN)
 
     assert store.read_cassette(tmp_path, "s", case) == (ONE,)
     assert [tmp_path / "cassettes" / "s"] == [path.parent for path in tmp_path.rglob("*.yaml")]
@@ -117,12 +125,30 @@ def test_a_long_id(tmp_path):
 
 def test_secrets_are_not_written(tmp_path):
     """A cassette that still holds something like a secret is not written; the old one stays."""
-    store.write_cassette(tmp_path, "s", "a", (ONE,))
-    leak = Exchange(Request("POST", "https://h/x", b"mail jane@example.com"), Response(200))
+    store.write_cassette(tmp_path, "s", "a", (ONE,), BUILT_IN)
     with pytest.raises(CassetteError, match=r"cassettes/s/a\.yaml: not written: .*email"):
-        store.write_cassette(tmp_path, "s", "a", (leak,))
+        store.write_cassette(tmp_path, "s", "a", (LEAK,), Blind())
 
     assert store.read_cassette(tmp_path, "s", "a") == (ONE,)
+
+
+def test_what_is_written_is_redacted(tmp_path):
+    """A secret that an exchange came with, from another tool's file, is not written."""
+    store.write_cassette(tmp_path, "s", "a", (LEAK,), BUILT_IN)
+
+    assert "jane" not in store.cassette_path(tmp_path, "s", "a").read_text("utf-8")
+
+
+def test_a_random_word_is_kept_and_told(tmp_path, caplog):
+    """What merely looks random is written, with a warning that does not show it."""
+    word = "q7RzK2vXw9LmB4nTc6YpD8sFhJ3gQeUa1ZoV5iWb"
+    store.write_cassette(
+        tmp_path, "s", "a", (Exchange(Request("POST", "https://h/x", f"it says {word}".encode()), Response(200)),), BUILT_IN
+    )
+
+    assert word in store.cassette_path(tmp_path, "s", "a").read_text("utf-8")
+    assert "cassettes/s/a.yaml:6: high-entropy (" in caplog.text
+    assert word not in caplog.text
 
 
 def test_a_damaged_cassette_is_named(tmp_path):
@@ -134,12 +160,12 @@ def test_a_damaged_cassette_is_named(tmp_path):
 
 def test_the_digest_of_cassettes(tmp_path):
     """The digest changes with any cassette of the cases, not with others."""
-    store.write_cassette(tmp_path, "s", "a", (ONE,))
+    store.write_cassette(tmp_path, "s", "a", (ONE,), BUILT_IN)
     before = store.cassettes_digest(tmp_path, "s", ("a", "b"))
-    store.write_cassette(tmp_path, "s", "c", (ONE,))
+    store.write_cassette(tmp_path, "s", "c", (ONE,), BUILT_IN)
 
     assert before == store.cassettes_digest(tmp_path, "s", ("a", "b"))
-    store.write_cassette(tmp_path, "s", "b", (ONE,))
+    store.write_cassette(tmp_path, "s", "b", (ONE,), BUILT_IN)
     assert before != store.cassettes_digest(tmp_path, "s", ("a", "b"))
 
 
@@ -281,7 +307,7 @@ def test_what_was_read_is_not_written(tmp_path):
     """Writing goes to our own file; the other stays as it is."""
     path = written_elsewhere(tmp_path, "a.yaml.gz")
     before = path.read_bytes()
-    store.write_cassette(tmp_path, "s", "a", (ONE, ONE))
+    store.write_cassette(tmp_path, "s", "a", (ONE, ONE), BUILT_IN)
 
     assert path.read_bytes() == before
     assert store.read_cassette(tmp_path, "s", "a") == (ONE, ONE)
@@ -293,7 +319,7 @@ def test_the_digest_covers_the_file_that_is_read(tmp_path):
     digests = [store.cassettes_digest(tmp_path, "s", ("a",))]
     path.write_text(vcr_yaml.dumps((ONE, ONE)), "utf-8")
     digests.append(store.cassettes_digest(tmp_path, "s", ("a",)))
-    store.write_cassette(tmp_path, "s", "a", (ONE, ONE, ONE))
+    store.write_cassette(tmp_path, "s", "a", (ONE, ONE, ONE), BUILT_IN)
     digests.append(store.cassettes_digest(tmp_path, "s", ("a",)))
     path.write_text("", "utf-8")
     digests.append(store.cassettes_digest(tmp_path, "s", ("a",)))
@@ -308,20 +334,6 @@ def test_a_cassette_that_is_a_folder(tmp_path):
     for read in (lambda: store.read_cassette(tmp_path, "s", "a"), lambda: store.cassettes_digest(tmp_path, "s", ("a",))):
         with pytest.raises(CassetteError, match=r"^cassettes/s/a\.yaml: cannot be read: "):
             read()
-
-
-def test_secrets_of_others_are_redacted_when_read(tmp_path):
-    """A secret in a cassette of another's making is a token in what is read, as it is in what is asked."""
-    body = b'{"content": "write to ann@example.com"}'
-    path = tmp_path / "cassettes" / "s" / "a.yml"
-    path.parent.mkdir(parents=True)
-    path.write_text(vcr_yaml.dumps((Exchange(Request("POST", "https://h/x?api_key=abcdefghijk", body), Response(200, body)),)), "utf-8")
-    (found,) = store.read_cassette(tmp_path, "s", "a")
-
-    assert "ann@example.com" not in repr(found)
-    assert "abcdefghijk" not in repr(found)
-    assert json.loads(found.request.body) == json.loads(redact_bytes(body))
-    assert json.loads(found.response.body) == json.loads(redact_bytes(body))
 
 
 def test_cases_that_differ_in_capitals_only():
