@@ -290,7 +290,7 @@ def test_our_cassette_goes_first(tmp_path):
     """Where the file that we write is there, no other is read, however many there are."""
     written_elsewhere(tmp_path, "a.yml")
     written_elsewhere(tmp_path, "a.json")
-    store.write_cassette(tmp_path, "s", "a", ())
+    store.write_cassette(tmp_path, "s", "a", (), BUILT_IN)
 
     assert store.read_cassette(tmp_path, "s", "a") == ()
 
