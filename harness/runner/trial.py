@@ -31,7 +31,9 @@ from harness.runner.plan import Bench, memory
 from harness.schema import Value
 from harness.score import Score, failed
 from harness.trace import Crash, Interrupt, Trace, WireCall
-from harness.wire.layers import Faults, Recorder, Replay, Scripted
+from harness.wire.faults import Faults
+from harness.wire.layers import Recorder, Replay, Scripted
+from harness.wire.tools import ToolFaults, faulty
 from harness.wire.trial import Layer, LiveConnection, MissingExchange, TrialWire, running, wire_call
 
 ValueT = TypeVar("ValueT", bound=Value)
@@ -78,13 +80,14 @@ class TrialRunner:
             store=recorder.store if recorder else None,
         )
         _empty_model_cache()
-        with running(wire):
+        tool_faults = ToolFaults(case.faults, lambda: observer.position()[0])
+        with running(wire), faulty(tool_faults):
             ended = self._execute(bench, case, repeat, observer)
             story = observer.story()
             if recorder:
                 _put_in_order(recorder, len(exchanges), wire, story)
             trace = _redacted(self._trace(bench, ended, story, wire))
-            scores = (*_scores(bench, _redacted(case), trace), *_unplayed(case, ended, layers))
+            scores = (*_scores(bench, _redacted(case), trace), *_unplayed(case, ended, (*layers, tool_faults)))
         return _trial(bench, case, repeat=repeat, trace=trace, scores=scores, wire=wire, story=story)
 
     def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer) -> Ended:
@@ -169,10 +172,11 @@ def _redacted(value: ValueT) -> ValueT:
 
 
 def _layers(bench: Bench, case: Case, cursor: Cursor) -> list[Layer]:
-    layers: list[Layer] = [Faults(case.faults)] if case.faults else []
-    if bench.script:
-        layers.append(Scripted(bench.script))
-    return [*layers, Replay(cursor)]
+    replay = Replay(cursor)
+    scripted = [Scripted(bench.script)] if bench.script else []
+    on_wire = tuple(spec for spec in case.faults if not spec.at.is_tool)
+    faults = [Faults(on_wire, below=(*scripted, replay.lend))] if on_wire else []
+    return [*faults, *scripted, replay]
 
 
 async def _alone(work: Any) -> Any:
@@ -262,13 +266,13 @@ def _scores(bench: Bench, case: Case, trace: Trace) -> tuple[Score, ...]:
         return ()
 
 
-def _unplayed(case: Case, ended: Ended, layers: Sequence[Layer]) -> Iterable[Score]:
+def _unplayed(case: Case, ended: Ended, layers: Sequence[Layer | ToolFaults]) -> Iterable[Score]:
     """Yield a failing score for what the case plays that never came to pass: a fault that did not strike, an answer not asked for."""
     for layer in layers:
-        if isinstance(layer, Faults):
+        if isinstance(layer, Faults | ToolFaults):
             for spec in layer.unstruck():
                 at = ", ".join(f"{name} {value}" for name, value in spec.at.model_dump(exclude_none=True).items())
-                yield failed("faults", "faults", f"the fault {spec.fault!r} at {at} never struck: no such request was made")
+                yield failed("faults", "faults", f"the fault {spec.fault!r} at {at} never struck: nothing such was asked")
     if ended.answers and ended.ends != "error":
         given = len(case.resume)
         yield failed("resume", "resume", f"{len(ended.answers)} of {given} answers in `resume` were not asked for: the graph did not stop")

@@ -39,7 +39,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How a request was answered: by a response, or by an exception that the client library is to raise."""
+    """How a request was answered: by a response, which may be cut off midway, or by an exception that the client library is to raise."""
 
     source: Source
     response: Response | None = None
@@ -48,6 +48,7 @@ class Reply:
     exchange: int | None = None
     latency_s: float | None = None
     drift: tuple[str, ...] = ()
+    cut: bool = False
 
 
 class Layer(Protocol):

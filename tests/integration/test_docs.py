@@ -354,7 +354,7 @@ NAMES = {
         | set(get_args(segments.Policy)),
     ),
     "match policies": ("docs/cassettes.md", set(get_args(segments.Policy))),
-    "faults": ("docs/cassettes.md", set(get_args(dataset.Fault))),
+    "faults": ("docs/faults.md", {*get_args(dataset.ModelFault), *get_args(dataset.ToolFault)}),
     "checks": ("docs/checks.md", {*checks.BUILT_IN, "unused"}),
     "bounds": ("docs/checks.md", fields(experiment.Bound)),
     "modes and ends": ("docs/checks.md", {*get_args(dataset.Mode), *get_args(dataset.ArgsMode), *get_args(dataset.End)}),
