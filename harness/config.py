@@ -17,6 +17,7 @@ from harness.experiment import Bound
 from harness.metric import names as metric_names
 from harness.price import Price
 from harness.schema import Value, first_problem, nearest, problem_place
+from harness.sweep import SweepSettings
 
 DEFAULT = "default"
 _ROUTER_METRIC = re.compile(r"route\.[^.]+\.accuracy")  # a router may be named in cases only
@@ -48,6 +49,7 @@ class Suite(Value):
     must_pass: tuple[str, ...] = ()
     variants: dict[str, Variant] = {}
     gate: dict[str, Bound] = {}
+    sweep: SweepSettings = SweepSettings()
 
     @model_validator(mode="after")
     def _default_variant(self) -> "Suite":

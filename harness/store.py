@@ -21,8 +21,9 @@ from harness.errors import (
     PromptError,
     UsageError,
 )
-from harness.experiment import Experiment, Trial, read_trial
+from harness.experiment import Experiment, Trial, read_trial, suite_name
 from harness.schema import digest
+from harness.sweep import Sweep
 
 TrialKey = tuple[str, str, str, int]
 _LONGEST_NAME = 200  # bytes; file systems take 255, and a file that is being written has a longer one
@@ -117,6 +118,25 @@ def cassettes_digest(root: Path, suite: str, cases: tuple[str, ...]) -> str:
     """Return one digest of the cassette files of these cases."""
     paths = ((case, cassette_path(root, suite, case)) for case in cases)
     return digest("\n".join(f"{case} {digest(path.read_bytes())}" for case, path in paths if path.exists()))
+
+
+def _sweep_path(root: Path, suite: str, variant: str) -> Path:
+    return root / "reports" / "sweeps" / f"{suite_name(suite, variant)}.json"
+
+
+def read_sweep(root: Path, suite: str, variant: str) -> Sweep | None:
+    """Return the previous sweep of a suite, None where there was none."""
+    path = _sweep_path(root, suite, variant)
+    if not path.exists():
+        return None
+    shown = str(path.relative_to(root))
+    return Sweep.read(read_text(path, ExperimentUnreadable, shown=shown), path=shown)
+
+
+def write_sweep(root: Path, sweep: Sweep) -> None:
+    """Keep a sweep for the next one to be compared with; the same sweep gives the same bytes."""
+    document = sweep.model_dump(mode="json", exclude_defaults=True)
+    write_text(_sweep_path(root, sweep.suite, sweep.variant), json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def experiments_folder(root: Path) -> Path:
