@@ -21,6 +21,7 @@ from harness.experiment import Bound
 from harness.metric import names as metric_names
 from harness.price import Price
 from harness.schema import Value, first_problem, nearest, problem_place
+from harness.sweep import SweepSettings
 
 DEFAULT = "default"
 _ROUTER_METRIC = re.compile(r"route\.[^.]+\.accuracy")  # a router may be named in cases only
@@ -72,6 +73,7 @@ class Suite(Value):
     gate: dict[str, Bound] = {}
     normalise: tuple[str, ...] = ()
     freeze: Freeze = Freeze()
+    sweep: SweepSettings = SweepSettings()
 
     @model_validator(mode="after")
     def _default_variant(self) -> "Suite":

@@ -2,11 +2,12 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import Field, JsonValue, ValidationError, field_validator
+from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
 from harness.errors import DatasetError
 from harness.schema import Value, canonical_json, digest, first_problem, read_json
@@ -16,7 +17,29 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Mode = Literal["strict", "unordered", "subset", "superset", "in_order"]
 ArgsMode = Literal["exact", "subset", "superset", "ignore"]
 End = Literal["answer", "limit", "interrupt", "error"]
-Fault = Literal["rate_limit", "timeout", "connect_error"]
+ModelFault = Literal[
+    "rate_limit",
+    "server_error",
+    "overloaded",
+    "auth",
+    "context_length",
+    "content_filter",
+    "connect_error",
+    "timeout",
+    "hang",
+    "slow",
+    "cut_stream",
+    "error_event",
+    "empty",
+    "truncated_json",
+    "wrong_schema",
+    "unknown_route",
+    "unknown_tool",
+    "bad_arguments",
+    "refusal",
+    "endless_tools",
+]
+ToolFault = Literal["raise", "hang", "empty", "garbage", "huge", "injection"]
 
 
 class PathExpectation(Value):
@@ -102,31 +125,61 @@ _NOTHING_EXPECTED = Expected()
 
 
 class FaultPlace(Value):
-    """Where a fault strikes: the k-th model call (or embedding) of the trial, or of one node if it is named; from 1."""
+    """Where a fault strikes: the k-th model call, embedding or tool call of the trial, or of the node or tool that is named; from 1."""
 
     model_call: int | None = Field(default=None, ge=1)
     embedding: int | None = Field(default=None, ge=1)
+    tool_call: int | None = Field(default=None, ge=1)
+    tool: str | None = None
     node: str | None = None
+
+    @property
+    def is_tool(self) -> bool:
+        """Tell a place among the tool calls from one among the requests."""
+        return self.tool is not None or self.tool_call is not None
 
 
 class FaultSpec(Value):
-    """A fault to inject: that request and the following `times - 1` of its kind are damaged."""
+    """A fault to inject: that request, or tool call, and the following `times - 1` of its kind are damaged.
+
+    Left out, `times` is 1, but without end for `endless_tools`. `delay_s` is for `slow` (and is 30 s by default), `status` for
+    `server_error` and `overloaded`, `retry_after_s` for every fault that is an HTTP error.
+    """
 
     at: FaultPlace
-    fault: Fault
-    times: int = Field(default=1, ge=1)
+    fault: ModelFault | ToolFault
+    times: int | None = Field(default=None, ge=1)
     retry_after_s: float | None = Field(default=None, ge=0)
+    delay_s: float = Field(default=30.0, ge=0)
+    status: int | None = Field(default=None, ge=500, le=599)
+
+    def strikes(self, number: int) -> bool:
+        """Tell whether the request or tool call of this number, from 1, is damaged."""
+        first = self.at.model_call or self.at.embedding or self.at.tool_call or 1
+        times = self.times or (math.inf if self.fault == "endless_tools" else 1)
+        return first <= number < first + times
 
     @field_validator("at")
     @classmethod
     def _somewhere(cls, at: FaultPlace) -> FaultPlace:
         if at == FaultPlace():
-            message = "say where: model_call, embedding or node"
+            message = "say where: model_call, embedding, tool_call, tool or node"
             raise ValueError(message)
-        if at.model_call and at.embedding:
-            message = "model_call and embedding are two places; write two faults"
+        if sum(map(bool, (at.model_call, at.embedding, at.is_tool))) > 1:
+            message = "model_call, embedding and tool_call (or tool) are several places; write several faults"
             raise ValueError(message)
         return at
+
+    @model_validator(mode="after")
+    def _fits(self) -> "FaultSpec":
+        known = get_args(ToolFault if self.at.is_tool else ModelFault)
+        if self.fault not in known:
+            message = f"{self.fault!r} is no fault of a {'tool' if self.at.is_tool else 'model'}; those are {', '.join(known)}"
+            raise ValueError(message)
+        if self.status is not None and self.fault not in {"server_error", "overloaded"}:
+            message = f"a status is for 'server_error' and 'overloaded', not for {self.fault!r}"
+            raise ValueError(message)
+        return self
 
 
 class Case(Value):

@@ -32,11 +32,12 @@ class ScriptedCall(Value):
 
 
 class ScriptedReply(Value):
-    """What the mock model says: text, JSON, tool calls, or an HTTP error; for embeddings the number of dimensions."""
+    """What the mock model says: text, JSON, tool calls, a refusal, or an HTTP error; for embeddings the number of dimensions."""
 
     text: str | None = None
     data: JsonValue = Field(default=None, alias="json")
     tool_calls: tuple[ScriptedCall, ...] = ()
+    refusal: str | None = None
     status: int = Field(default=200, ge=200, le=599)
     finish_reason: str | None = None
     input_tokens: int | None = None
@@ -58,9 +59,8 @@ class Rule(Value):
 
     @model_validator(mode="after")
     def _says_something(self) -> "Rule":
-        reply = self.reply
-        if reply.content is None and not reply.tool_calls and reply.status == 200 and "dimensions" not in reply.model_fields_set:  # noqa: PLR2004
-            message = "a reply needs text, json, tool_calls, status or dimensions"
+        if not self.reply.model_fields_set & {"text", "data", "tool_calls", "refusal", "status", "dimensions"}:
+            message = "a reply needs text, json, tool_calls, refusal, status or dimensions"
             raise ValueError(message)
         return self
 
@@ -126,6 +126,8 @@ def compose(reply: ScriptedReply, asked: Segments) -> Response:
         body = _embeddings(reply, asked)
     elif "/responses" in asked.parts["endpoint"]:
         body = _responses(reply, asked)
+    elif asked.parts["endpoint"].partition("?")[0].endswith("/messages"):
+        body = _anthropic(reply, asked)
     else:
         body = _chat(reply, asked)
     return Response(reply.status, canonical_json(body).encode("utf-8", "surrogatepass"), (("content-type", "application/json"),))
@@ -147,7 +149,7 @@ def _arguments(call: ScriptedCall) -> str:
 def _chat(reply: ScriptedReply, asked: Segments) -> dict[str, Any]:
     inputs, outputs = _tokens(reply, asked)
     name = digest(asked.text("messages") + reply.to_json())
-    message: dict[str, Any] = {"role": "assistant", "content": reply.content, "refusal": None}
+    message: dict[str, Any] = {"role": "assistant", "content": reply.content, "refusal": reply.refusal}
     if reply.tool_calls:
         message["tool_calls"] = [
             {"id": f"call_{name}{index}", "type": "function", "function": {"name": call.name, "arguments": _arguments(call)}}
@@ -168,8 +170,9 @@ def _responses(reply: ScriptedReply, asked: Segments) -> dict[str, Any]:
     inputs, outputs = _tokens(reply, asked)
     name = digest(asked.text("messages") + reply.to_json())
     output: list[dict[str, Any]] = []
-    if reply.content is not None:
-        part = {"type": "output_text", "text": reply.content, "annotations": [], "logprobs": []}
+    if reply.content is not None or reply.refusal is not None:
+        spoken: dict[str, Any] = {"type": "output_text", "text": reply.content, "annotations": [], "logprobs": []}
+        part = spoken if reply.refusal is None else {"type": "refusal", "refusal": reply.refusal}
         output.append({"id": f"msg_{name}", "type": "message", "role": "assistant", "status": "completed", "content": [part]})
     output += [
         {
@@ -193,7 +196,8 @@ def _responses(reply: ScriptedReply, asked: Segments) -> dict[str, Any]:
         "id": f"resp_{name}",
         "object": "response",
         "created_at": 0,
-        "status": "completed",
+        "status": "incomplete" if reply.finish_reason == "length" else "completed",
+        "incomplete_details": {"reason": "max_output_tokens"} if reply.finish_reason == "length" else None,
         "error": None,
         "model": asked.model,
         "output": output,
@@ -202,6 +206,30 @@ def _responses(reply: ScriptedReply, asked: Segments) -> dict[str, Any]:
         "tool_choice": "auto",
         "tools": [],
         "usage": usage,
+    }
+
+
+_STOP_REASONS = {"length": "max_tokens", "tool_calls": "tool_use", "stop": "end_turn"}
+
+
+def _anthropic(reply: ScriptedReply, asked: Segments) -> dict[str, Any]:
+    inputs, outputs = _tokens(reply, asked)
+    name = digest(asked.text("messages") + reply.to_json())
+    content: list[dict[str, Any]] = [{"type": "text", "text": text} for text in (reply.refusal, reply.content) if text]
+    content += [
+        {"type": "tool_use", "id": f"toolu_{name}{index}", "name": call.name, "input": call.args if isinstance(call.args, dict) else {}}
+        for index, call in enumerate(reply.tool_calls)
+    ]
+    finish = reply.finish_reason or ("tool_calls" if reply.tool_calls else "stop")
+    return {
+        "id": f"msg_{name}",
+        "type": "message",
+        "role": "assistant",
+        "model": asked.model,
+        "content": content,
+        "stop_reason": "refusal" if reply.refusal else _STOP_REASONS.get(finish, finish),
+        "stop_sequence": None,
+        "usage": {"input_tokens": inputs, "output_tokens": outputs},
     }
 
 

@@ -25,8 +25,9 @@ from harness.errors import (
     PromptError,
     UsageError,
 )
-from harness.experiment import Experiment, Trial, read_trial
+from harness.experiment import Experiment, Trial, read_trial, suite_name
 from harness.schema import digest
+from harness.sweep import Sweep
 
 TrialKey = tuple[str, str, str, int]
 FOREIGN_SUFFIXES = (".yml", ".yaml.gz", ".yml.gz", ".json", ".json.gz", ".msgpack", ".msgpack.gz", ".msgpack.zlib")
@@ -234,6 +235,25 @@ def refuse_colliding_cassettes(suite: str, cases: Iterable[str]) -> None:
                 " and some file systems would give them one cassette; rename one"
             )
             raise CassetteError(message)
+
+
+def _sweep_path(root: Path, suite: str, variant: str) -> Path:
+    return root / "reports" / "sweeps" / f"{suite_name(suite, variant)}.json"
+
+
+def read_sweep(root: Path, suite: str, variant: str) -> Sweep | None:
+    """Return the previous sweep of a suite, None where there was none."""
+    path = _sweep_path(root, suite, variant)
+    if not path.exists():
+        return None
+    shown = str(path.relative_to(root))
+    return Sweep.read(read_text(path, ExperimentUnreadable, shown=shown), path=shown)
+
+
+def write_sweep(root: Path, sweep: Sweep) -> None:
+    """Keep a sweep for the next one to be compared with; the same sweep gives the same bytes."""
+    document = sweep.model_dump(mode="json", exclude_defaults=True)
+    write_text(_sweep_path(root, sweep.suite, sweep.variant), json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def experiments_folder(root: Path) -> Path:

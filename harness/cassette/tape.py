@@ -62,17 +62,30 @@ class Cursor:
         self.cassette = cassette
         self.policy = policy
         self._played: set[int] = set()
+        self._lent: set[int] = set()
         self._next: dict[tuple[Policy, Slot], int] = {}
         self._variants = tuple(dict.fromkeys((variant, None)))
 
     def take(self, digests: dict[str, str], place: str | None) -> Match | None:
         """Return the exchange that answers a request of these digests, once; None where there is none left."""
+        match = self._find(digests, place)
+        if match is not None:
+            self._played.add(match.index)
+        return match
+
+    def lend(self, digests: dict[str, str], place: str | None) -> Match | None:
+        """Return the exchange that answers such a request; it is still there for the next."""
+        match = self._find(digests, place)
+        if match is not None:
+            self._lent.add(match.index)
+        return match
+
+    def _find(self, digests: dict[str, str], place: str | None) -> Match | None:
         for policy in dict.fromkeys(("strict", self.policy)):
             key = match_key(digests, policy)
             for slot in ((key, where, variant) for variant in self._variants for where in (place, None)):
                 index = self._first_unplayed(policy, slot)
                 if index is not None:
-                    self._played.add(index)
                     recorded = self.cassette.digests[index]
                     drift = tuple(name for name in NAMES if recorded[name] != digests[name])
                     return Match(index, self.cassette.exchanges[index], drift)
@@ -98,7 +111,7 @@ class Cursor:
     def unused(self, variant: str) -> Iterator[int]:
         """Yield the indices of the exchanges recorded under this variant that were not played."""
         for index, exchange in enumerate(self.cassette.exchanges):
-            if index not in self._played and variant in (exchange.variants or (variant,)):
+            if index not in self._played | self._lent and variant in (exchange.variants or (variant,)):
                 yield index
 
 

@@ -132,14 +132,15 @@ def execute(plan: Plan, folder: ExperimentFolder, *, jobs: int, progress: Progre
     with folder.appending():
         missing = [index for index, task in enumerate(tasks) if task.key not in folder.done]
         finished = len(tasks) - len(missing)
-        for index, line in _lines(plan, tasks, missing, jobs):
+        for index, line in lines(plan, tasks, missing, jobs):
             folder.append(tasks[index].key, line)
             finished += 1
             progress(finished, len(tasks))
     folder.put_in_order(plan.keys())
 
 
-def _lines(plan: Plan, tasks: list[Task], missing: list[int], jobs: int) -> Iterator[tuple[int, str]]:
+def lines(plan: Plan, tasks: list[Task], missing: list[int], jobs: int) -> Iterator[tuple[int, str]]:
+    """Run the tasks of these indices and yield (index, trial as JSON) as they end."""
     if jobs > 1 and len(missing) > 1 and can_fork():
         yield from spread(missing, lambda: _work(plan, tasks)[0], jobs, lambda death: _dead(tasks[death.task], death).to_json())
         return

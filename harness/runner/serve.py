@@ -13,7 +13,7 @@ from harness.cassette.normalise import Normaliser
 from harness.cassette.segments import Segments, segments
 from harness.cassette.tape import Cursor
 from harness.config import Project, Suite
-from harness.dataset import Case, parse
+from harness.dataset import Case, FaultSpec, parse
 from harness.errors import CassetteError, ConfigError, HarnessError
 from harness.prompt import Prompts
 from harness.runner.rules import normalisers_of, redactor_of, taped
@@ -22,9 +22,10 @@ from harness.script import parse as parse_script
 from harness.trace import Place
 from harness.wire.address import Address
 from harness.wire.budget import Budget
-from harness.wire.layers import Faults, Recorder, Replay, Scripted
+from harness.wire.faults import Faults
+from harness.wire.layers import Recorder, Replay, Scripted
 from harness.wire.server import NotServed
-from harness.wire.trial import Ask, Layer, RecordingStopped, TrialWire
+from harness.wire.trial import Ask, RecordingStopped, TrialWire
 
 _TOO_MANY_NAMES = 20
 
@@ -188,10 +189,11 @@ class Service:
         served, case = self._find(address)
         exchanges = self._exchanges(address)
         cursor = Cursor(taped(exchanges, self._redactor, served.taken_apart), served.suite.match, address.variant)
-        faults = _faults(case)
-        scripted: list[Layer] = [Scripted(served.script)] if served.script else []
+        replay = Replay(cursor)
+        scripted = [Scripted(served.script)] if served.script else []
+        faults = Faults(_on_wire(case), below=(*scripted, replay.lend))
         wire = TrialWire(
-            [faults, *scripted, Replay(cursor)],
+            [faults, *scripted, replay],
             cursor=cursor,
             position=lambda: (Place(), ""),
             known=Known(served.prompts[address.variant], command=f"harness serve --record {address.suite}"),
@@ -246,13 +248,14 @@ def _suite(project: Project, name: str) -> ServedSuite:
     return ServedSuite(name, suite, {case.id: case for case in dataset.cases}, prompts, script, normalisers_of(project, name))
 
 
-def _faults(case: Case) -> Faults:
-    """Return the faults of a case; an agent in another process has no nodes, so one at a node could never strike."""
-    named = [spec.at.node for spec in case.faults if spec.at.node]
-    if named:
-        message = f"case {case.id!r} has a fault at node {named[0]!r}, and an agent in another process has no nodes; use at.model_call"
-        raise ConfigError(message)
-    return Faults(case.faults)
+def _on_wire(case: Case) -> tuple[FaultSpec, ...]:
+    """Return the faults of a case; an agent in another process has no nodes and no tools, so one there could never strike."""
+    for spec in case.faults:
+        if spec.at.node or spec.at.is_tool:
+            where = f"node {spec.at.node!r}" if spec.at.node else "a tool"
+            message = f"case {case.id!r} has a fault at {where}, and an agent in another process has no nodes or tools; use at.model_call"
+            raise ConfigError(message)
+    return case.faults
 
 
 def _nearest(name: str, known: Sequence[str] | dict[str, Any]) -> str:

@@ -32,7 +32,9 @@ from harness.runner.plan import Bench, memory
 from harness.runner.rules import taped
 from harness.score import Score, failed
 from harness.trace import Crash, Interrupt, Trace, WireCall
-from harness.wire.layers import Faults, Recorder, Replay, Scripted, place_name
+from harness.wire.faults import Faults
+from harness.wire.layers import Recorder, Replay, Scripted, place_name
+from harness.wire.tools import ToolFaults, faulty
 from harness.wire.trial import Layer, LiveConnection, MissingExchange, TrialWire, running, wire_call
 
 _LEFTOVERS_S = 1.0
@@ -92,7 +94,7 @@ class TrialRunner:
         observer = Observer()
         cursor = Cursor(self._taped(bench, exchanges), bench.suite.match, bench.variant)
         known = self._known(bench, case)
-        layers = _layers(bench, case, replay(cursor, known))
+        layers = _layers(bench, case, cursor, replay(cursor, known))
         wire = TrialWire(
             layers,
             cursor=cursor,
@@ -104,8 +106,9 @@ class TrialRunner:
             live=recorder,
         )
         _empty_model_cache()
+        tool_faults = ToolFaults(case.faults, lambda: observer.position()[0])
         with running(wire):
-            with _frozen(bench, case, observer):
+            with _frozen(bench, case, observer), faulty(tool_faults):
                 ended = self._execute(bench, case, repeat, observer)
             if wire.broken:
                 raise wire.broken
@@ -113,7 +116,7 @@ class TrialRunner:
             if recorder:
                 _put_in_order(recorder, len(exchanges), wire, story)
             trace = bench.redactor.value(self._trace(bench, ended, story, wire))
-            scores = (*_scores(bench, bench.redactor.value(case), trace), *_unplayed(case, ended, layers))
+            scores = (*_scores(bench, bench.redactor.value(case), trace), *_unplayed(case, ended, (*layers, tool_faults)))
             scores = tuple(bench.redactor.value(score) for score in scores)
         self.played = cursor.played
         return _trial(bench, case, repeat=repeat, trace=trace, scores=scores, wire=wire, story=story)
@@ -223,11 +226,11 @@ def _asked_first(prompts: Prompts, chosen: Mapping[str, str]) -> Prompts:
     return {name: {chosen[name]: versions[chosen[name]], **versions} for name, versions in prompts.items()}
 
 
-def _layers(bench: Bench, case: Case, replay: Layer) -> list[Layer]:
-    layers: list[Layer] = [Faults(case.faults)] if case.faults else []
-    if bench.script:
-        layers.append(Scripted(bench.script))
-    return [*layers, replay]
+def _layers(bench: Bench, case: Case, cursor: Cursor, replay: Layer) -> list[Layer]:
+    scripted = [Scripted(bench.script)] if bench.script else []
+    on_wire = tuple(spec for spec in case.faults if not spec.at.is_tool)
+    faults = [Faults(on_wire, below=(*scripted, Replay(cursor).lend))] if on_wire else []
+    return [*faults, *scripted, replay]
 
 
 async def _alone(work: Any) -> Any:
@@ -317,13 +320,13 @@ def _scores(bench: Bench, case: Case, trace: Trace) -> tuple[Score, ...]:
         return ()
 
 
-def _unplayed(case: Case, ended: Ended, layers: Sequence[Layer]) -> Iterable[Score]:
+def _unplayed(case: Case, ended: Ended, layers: Sequence[Layer | ToolFaults]) -> Iterable[Score]:
     """Yield a failing score for what the case plays that never came to pass: a fault that did not strike, an answer not asked for."""
     for layer in layers:
-        if isinstance(layer, Faults):
+        if isinstance(layer, Faults | ToolFaults):
             for spec in layer.unstruck():
                 at = ", ".join(f"{name} {value}" for name, value in spec.at.model_dump(exclude_none=True).items())
-                yield failed("faults", "faults", f"the fault {spec.fault!r} at {at} never struck: no such request was made")
+                yield failed("faults", "faults", f"the fault {spec.fault!r} at {at} never struck: nothing such was asked")
     if ended.answers and ended.ends != "error":
         given = len(case.resume)
         yield failed("resume", "resume", f"{len(ended.answers)} of {given} answers in `resume` were not asked for: the graph did not stop")

@@ -1,17 +1,15 @@
-"""The layers behind the seam: replay a cassette, answer by a script, damage by faults, keep what is recorded."""
+"""The layers behind the seam: replay a cassette, answer by a script, keep what is recorded."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NoReturn, assert_never
+from typing import NoReturn
 
 from harness.cassette.event_stream import is_event_stream
 from harness.cassette.exchange import Exchange, Response, plain_response
 from harness.cassette.redact import Redactor
 from harness.cassette.segments import segments
-from harness.cassette.tape import Cursor, drift_details
-from harness.dataset import Fault, FaultSpec
+from harness.cassette.tape import Cursor, Match, drift_details
 from harness.errors import HarnessError
-from harness.schema import canonical_json
 from harness.script import Script
 from harness.trace import Place
 from harness.wire.budget import Budget, Unpriced
@@ -36,7 +34,13 @@ class Replay:
 
     def __call__(self, ask: Ask) -> Reply | None:
         """Return the recorded answer to an equal request."""
-        match = self.cursor.take(ask.digests, place_key(ask))
+        return self._reply(self.cursor.take(ask.digests, place_key(ask)), ask)
+
+    def lend(self, ask: Ask) -> Reply | None:
+        """Return the recorded answer and leave it where it is."""
+        return self._reply(self.cursor.lend(ask.digests, place_key(ask)), ask)
+
+    def _reply(self, match: Match | None, ask: Ask) -> Reply | None:
         if match is None:
             return None
         drift: tuple[str, ...] = ()
@@ -72,53 +76,6 @@ class Scripted:
         """Return the answer of the first rule that applies."""
         found = self.script.answer(ask.segments, ask.place.node, self._used)
         return None if found is None else Reply("script", found)
-
-
-@dataclass(frozen=True, slots=True)
-class Faults:
-    """Damages chosen requests before anything else can answer them."""
-
-    specs: Sequence[FaultSpec]
-    _struck: set[int] = field(default_factory=set)
-
-    def __call__(self, ask: Ask) -> Reply | None:
-        """Return the fault that strikes this request."""
-        for index, spec in enumerate(self.specs):
-            if _strikes(spec, ask):
-                self._struck.add(index)
-                return _fault_reply(spec)
-        return None
-
-    def unstruck(self) -> tuple[FaultSpec, ...]:
-        """Return the faults that struck nothing."""
-        return tuple(spec for index, spec in enumerate(self.specs) if index not in self._struck)
-
-
-def _strikes(spec: FaultSpec, ask: Ask) -> bool:
-    kind = "embedding" if spec.at.embedding else "chat"
-    if ask.segments.kind != kind or (spec.at.node and spec.at.node != ask.place.node):
-        return False
-    first = spec.at.embedding or spec.at.model_call or 1
-    number = ask.number_in_node if spec.at.node else ask.number
-    return first <= number < first + spec.times
-
-
-def _fault_reply(spec: FaultSpec) -> Reply:
-    fault: Fault = spec.fault
-    match fault:
-        case "rate_limit":
-            return Reply("fault", _rate_limited(spec.retry_after_s), fault=fault)
-        case "timeout" | "connect_error":
-            return Reply("fault", failure=fault, fault=fault)
-    assert_never(fault)
-
-
-def _rate_limited(retry_after_s: float | None) -> Response:
-    error = {"message": "Rate limit reached (injected by the harness)", "type": "requests", "param": None, "code": "rate_limit_exceeded"}
-    headers = [("content-type", "application/json")]
-    if retry_after_s is not None:
-        headers += [("retry-after-ms", f"{retry_after_s * 1000:g}"), ("retry-after", f"{retry_after_s:g}")]
-    return Response(_TOO_MANY, canonical_json({"error": error}).encode(), tuple(headers))
 
 
 @dataclass(slots=True)

@@ -137,7 +137,9 @@ class Reader:
         folder = {"own": self._own, "reference": self._reference}[where]()
         for command, shown in commands_in(block):
             exit_code, out, err = self._command(_hurried(command) if where == "reference" else command, folder)
-            assert exit_code == (int(code or 0) if command.startswith(("harness run", "harness gate")) else 0), f"{command}: {out}{err}"
+            assert exit_code == (int(code or 0) if command.startswith(("harness run", "harness gate", "harness sweep")) else 0), (
+                f"{command}: {out}{err}"
+            )
             assert re.search(_pattern(shown), _plain(out)), f"{block}: {command} says\n{out}{err}"
 
     def _command(self, command, folder):
@@ -358,7 +360,7 @@ NAMES = {
         | set(get_args(segments.Policy)),
     ),
     "match policies": ("docs/cassettes.md", set(get_args(segments.Policy))),
-    "faults": ("docs/cassettes.md", set(get_args(dataset.Fault))),
+    "faults": ("docs/faults.md", {*get_args(dataset.ModelFault), *get_args(dataset.ToolFault)}),
     "checks": ("docs/checks.md", {*checks.BUILT_IN, "unused"}),
     "bounds": ("docs/checks.md", fields(experiment.Bound)),
     "modes and ends": ("docs/checks.md", {*get_args(dataset.Mode), *get_args(dataset.ArgsMode), *get_args(dataset.End)}),
