@@ -26,9 +26,6 @@ ModelFault = Literal[
     "content_filter",
     "connect_error",
     "timeout",
-    "hang",
-    "slow",
-    "cut_stream",
     "error_event",
     "empty",
     "truncated_json",
@@ -39,7 +36,7 @@ ModelFault = Literal[
     "refusal",
     "endless_tools",
 ]
-ToolFault = Literal["raise", "hang", "empty", "garbage", "huge", "injection"]
+ToolFault = Literal["raise", "empty", "garbage", "huge", "injection"]
 
 
 class PathExpectation(Value):
@@ -142,15 +139,14 @@ class FaultPlace(Value):
 class FaultSpec(Value):
     """A fault to inject: that request, or tool call, and the following `times - 1` of its kind are damaged.
 
-    Left out, `times` is 1, but without end for `endless_tools`. `delay_s` is for `slow` (and is 30 s by default), `status` for
-    `server_error` and `overloaded`, `retry_after_s` for every fault that is an HTTP error.
+    Left out, `times` is 1, but without end for `endless_tools`. `status` is for `server_error` and
+    `overloaded`, `retry_after_s` for every fault that is an HTTP error.
     """
 
     at: FaultPlace
     fault: ModelFault | ToolFault
     times: int | None = Field(default=None, ge=1)
     retry_after_s: float | None = Field(default=None, ge=0)
-    delay_s: float = Field(default=30.0, ge=0)
     status: int | None = Field(default=None, ge=500, le=599)
 
     def strikes(self, number: int) -> bool:

@@ -18,16 +18,15 @@ FORMAT = 1  # 1: the first
 
 MODEL_FAULTS: tuple[ModelFault, ...] = get_args(ModelFault)
 TOOL_FAULTS: tuple[ToolFault, ...] = get_args(ToolFault)
-_EMBEDDING_FAULTS = frozenset({"rate_limit", "server_error", "overloaded", "auth", "connect_error", "timeout", "hang", "slow"})
+_EMBEDDING_FAULTS = frozenset({"rate_limit", "server_error", "overloaded", "auth", "connect_error", "timeout"})
 _LIMITS = frozenset({"loops", "cost", "duration"})
 
-CellOutcome = Literal["answered", "degraded", "limit", "looped", "crash", "hang", "unrecorded"]
+CellOutcome = Literal["answered", "degraded", "limit", "looped", "crash", "unrecorded"]
 OUTCOMES: tuple[CellOutcome, ...] = get_args(CellOutcome)
 """From best to worst, but for `unrecorded`, of which nothing is known."""
 
 _BROKEN: Mapping[CellOutcome, str] = {
     "crash": "it crashed",
-    "hang": "it hung",
     "limit": "it ran into the graph's recursion limit",
     "looped": "it went round in circles until the graph's recursion limit",
 }
@@ -143,7 +142,7 @@ def judged(case: Case, target: Target, fault: ModelFault | ToolFault, *, trial: 
         fault=fault,
         outcome=outcome,
         broken=() if outcome == "unrecorded" else tuple(_broken(outcome, trial, settings, fault)),
-        reason=next(iter(trial.reasons), "") if outcome in {"crash", "hang", "unrecorded"} else "",
+        reason=next(iter(trial.reasons), "") if outcome in {"crash", "unrecorded"} else "",
     )
 
 
@@ -151,15 +150,11 @@ def _outcome(trial: Trial, base: Trial) -> CellOutcome:
     if trial.misses:
         return "unrecorded"
     if trial.live or trial.trace.ends == "error":
-        return "hang" if _hung(trial.trace) else "crash"
+        return "crash"
     if trial.trace.ends == "limit":
         signals = loop_signals(trial.trace)
         return "looped" if signals.repeated_calls or signals.repeated_states or signals.no_progress else "limit"
     return "answered" if _said(trial.trace) == _said(base.trace) else "degraded"
-
-
-def _hung(trace: Trace) -> bool:
-    return trace.crash is not None and trace.crash.type == "Deadlock"
 
 
 def _said(trace: Trace) -> str:

@@ -52,7 +52,7 @@ def _was_answered(call: WireCall) -> bool:
 
 
 def _damaged(call: WireCall) -> bool:
-    return not _was_answered(call) or call.fault not in {None, "slow"}
+    return not _was_answered(call) or call.fault is not None
 
 
 def _wrong_answerer(wanted: FallbackExpectation, calls: tuple[WireCall, ...], trace: Trace, context: CheckContext) -> list[str]:

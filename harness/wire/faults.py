@@ -11,7 +11,7 @@ from harness.wire.trial import Ask, Reply
 Lend = Callable[[Ask], Reply | None]
 """Returns the answer to a request without using it up: whoever asks again after a damaged answer gets it whole."""
 
-_FAILURES = frozenset({"connect_error", "timeout", "hang"})
+_FAILURES = frozenset({"connect_error", "timeout"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,12 @@ class Faults:
         if name in _FAILURES:
             return Reply("fault", failure=name)
         error = fault.error_answer(name, ask.segments, retry_after_s=spec.retry_after_s, status=spec.status)
-        return Reply("fault", error) if error else self._damaged(name, spec, ask)
+        return Reply("fault", error) if error else self._damaged(name, ask)
 
-    def _damaged(self, name: ModelFault, spec: FaultSpec, ask: Ask) -> Reply | None:
+    def _damaged(self, name: ModelFault, ask: Ask) -> Reply | None:
         whole = next((reply for lend in self.below if (reply := lend(ask)) is not None), None)
         if whole is None or whole.response is None:
             return None
-        if name == "slow":
-            return replace(whole, latency_s=(whole.latency_s or 0.0) + spec.delay_s)
-        if name == "cut_stream":
-            return replace(whole, source="fault", cut=True)
         answer = fault.damaged(name, whole.response, ask.segments)
         return replace(whole, source="fault", response=answer, fits=False) if answer else None
 

@@ -13,7 +13,6 @@ from harness.wire.transport import is_turned_down, sent_at
 from harness.wire.trial import Note, TrialWire, current
 
 _TRACING_PATHS = re.compile(r"(/api(/v\d)?)?/(runs|info|otel|sessions)\b")
-_LATE = frozenset({"timeout", "hang"})
 _HTTPX_LIKE = ("httpx", "httpx2")
 
 
@@ -123,9 +122,9 @@ def _fail(library: str, failure: str, message: str) -> NoReturn:
     """Raise the time-out or the connection error of the client library itself."""
     if library in _HTTPX_LIKE:
         module = __import__(library)
-        raise (module.ReadTimeout if failure in _LATE else module.ConnectError)(message)
+        raise (module.ReadTimeout if failure == "timeout" else module.ConnectError)(message)
     if library == "aiohttp":
         import aiohttp  # noqa: PLC0415, there if its stub was called
 
-        raise (aiohttp.ServerTimeoutError if failure in _LATE else aiohttp.ClientConnectionError)(message)
-    raise (TimeoutError if failure in _LATE else ConnectionRefusedError)(message)
+        raise (aiohttp.ServerTimeoutError if failure == "timeout" else aiohttp.ClientConnectionError)(message)
+    raise (TimeoutError if failure == "timeout" else ConnectionRefusedError)(message)

@@ -165,8 +165,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._pass_on(trial, note, request)
         elif note.given is None:
             self._fail(note.reply.failure)
-        elif note.reply.cut:
-            self._send_half(note.given)
         else:
             self._send(note.given)
 
@@ -248,12 +246,6 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD" and not bodyless:
             self.wfile.write(response.body)
         self.wfile.flush()
-
-    def _send_half(self, response: Response) -> None:
-        """Break an answer off in the middle: the connection ends before the body does."""
-        self.close_connection = True
-        if self._begin(response):
-            self._sent(response.body[: len(response.body) // 2] or b" ")
 
     def _send_head(self, response: Response, framing: Mapping[str, str]) -> None:
         self.send_response(response.status)

@@ -42,7 +42,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How a request was answered: by a response, which may be `cut` off midway, or by an exception that the client library raises.
+    """How a request was answered: by a response, or by an exception that the client library is to raise.
 
     `fits` tells that the response was given to a request of this very form, whole or streamed.
     """
@@ -55,7 +55,6 @@ class Reply:
     latency_s: float | None = None
     drift: tuple[str, ...] = ()
     fits: bool = False
-    cut: bool = False
 
 
 class Layer(Protocol):
