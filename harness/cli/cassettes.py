@@ -172,8 +172,9 @@ def _named_cassette(config_path: Path | None, named: tuple[str, ...]) -> Path:
         raise UsageError(message)
     project = open_project(config_path)
     suite, case = named
-    path = store.cassette_path(project.root, suite, case)
-    if project.suite(suite) and not path.is_file():
+    project.suite(suite)
+    path = store.cassette_file(project.root, suite, case)
+    if path is None:
         raise CassetteError(_no_cassette(project, suite, case))
     return path
 

@@ -145,6 +145,17 @@ def test_a_cassette_is_shown_as_a_conversation(project, named):
     ]
 
 
+def test_the_cassette_of_another_tool_is_shown_as_that_of_its_case(project):
+    """A case that is replayed from a file with another ending is shown from that file."""
+    found = tape(project, "silent", said("three?", "Three."))
+    found.rename(found.with_suffix(".yml"))
+
+    answer = project.harness("cassettes", "show", "agent", "silent")
+
+    assert answer.code == 0
+    assert answer.out.startswith("cassettes/agent/silent.yml: 1 exchange\n")
+
+
 def test_digests_are_shown_on_request(project):
     """`--digests` adds the digest of each part of the key."""
     assert "digests" not in project.harness("cassettes", "show", "agent", "a b").out
