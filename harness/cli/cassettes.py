@@ -173,10 +173,10 @@ def _named_cassette(config_path: Path | None, named: tuple[str, ...]) -> Path:
     project = open_project(config_path)
     suite, case = named
     project.suite(suite)
-    path = store.cassette_file(project.root, suite, case)
-    if path is None:
+    found = store.cassette_file(project.root, suite, case)
+    if found is None:
         raise CassetteError(_no_cassette(project, suite, case))
-    return path
+    return found
 
 
 def _no_cassette(project: "Project", suite: str, case: str) -> str:
