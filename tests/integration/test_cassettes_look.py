@@ -173,6 +173,19 @@ def test_what_is_shown_is_harmless(project):
     assert "text      red \\x1b[31m text\n             of two lines\n" in answer.out
 
 
+@pytest.mark.parametrize("command", [["show", "agent", "one"], ["diff"], ["diff", "--json"]], ids=["show", "diff", "json"])
+def test_what_the_config_calls_a_secret_is_not_shown_either(repository, command):
+    """The expressions of `[redact]` hold for files that another tool recorded, before and after."""
+    repository.suite(graph="no_module:build", tables='[redact.patterns]\ncard = "CARD-[0-9]{4}"')
+    tape(repository, "one", said("my card is CARD-1234", "CARD-5678 is a card too"))
+
+    answer = repository.harness("cassettes", *command)
+
+    assert answer.code == 0
+    assert "CARD-" not in answer.out
+    assert "<card-" in answer.out
+
+
 @pytest.mark.parametrize(
     ("named", "told"),
     [
