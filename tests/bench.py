@@ -17,6 +17,8 @@ import httpx2
 import vcr
 
 from harness.cassette.exchange import Exchange, Request
+from harness.cassette.miss import Known
+from harness.cassette.redact import BUILT_IN
 from harness.cassette.segments import segments
 from harness.cassette.tape import Cassette, Cursor
 from harness.cassette.vcr_yaml import dumps
@@ -26,7 +28,7 @@ from harness.wire.layers import Replay
 from harness.wire.patch import patched
 from harness.wire.trial import TrialWire, running
 
-CASES = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+CASES = int(sys.argv[1]) if __name__ == "__main__" and len(sys.argv) > 1 else 1000
 KINDS = ("billing", "technical", "general")
 SYSTEM = "You label support tickets. " * 60
 
@@ -250,7 +252,7 @@ def bench_calls(exchanges: list[Exchange]) -> None:
 
     def ours() -> float:
         cursor = Cursor(cassette, "semantic")
-        wire = TrialWire([Replay(cursor)], cursor=cursor, position=lambda: (Place(), ""), prompts={})
+        wire = TrialWire([Replay(cursor)], cursor=cursor, position=lambda: (Place(), ""), known=Known(), redactor=BUILT_IN)
         with patched(), running(wire):
             return send()
 

@@ -24,6 +24,8 @@ from harness import store
 from harness.cassette.answer import events, is_event_stream
 from harness.cassette.dialect import base64_text, gzipped, json_text
 from harness.cassette.exchange import UNKNOWN_HOST, Exchange
+from harness.cassette.miss import Known
+from harness.cassette.redact import BUILT_IN
 from harness.cassette.tape import Cassette, Cursor
 from harness.errors import CassetteError, WireStop
 from harness.trace import Place
@@ -186,7 +188,7 @@ def wrong(files: list[File]) -> list[str]:
 def wire_of(one: File) -> TrialWire:
     """Return a trial's wire over the exchanges of a file."""
     cursor = Cursor(Cassette(one.exchanges), "semantic")
-    return TrialWire([Replay(cursor)], cursor=cursor, position=lambda: (Place(), ""), prompts={})
+    return TrialWire([Replay(cursor)], cursor=cursor, position=lambda: (Place(), ""), known=Known(), redactor=BUILT_IN)
 
 
 def asked_of(one: File) -> list[tuple[int, Exchange]]:

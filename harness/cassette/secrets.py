@@ -263,14 +263,10 @@ def kinds_for(words: str) -> tuple[Kind, ...]:
 
 def none_in(text: str, words: str) -> bool:
     """Tell that no built-in kind stands in a text as it is, nor a name that tells of a secret. Cheap for what is harmless."""
-    if any(map(words.__contains__, _HINTS)):
-        return False
     lower = text.lower()
     if any(any(map(is_telling, _before(lower, ending))) for ending in _NAME_ENDS if ending in lower):
         return False
-    return all(
-        next(kind.spans(text, words), None) is None for kind in _OTHERS if any(map(text.__contains__, kind.hints)) and kind.name != NAMED
-    )
+    return all(next(kind.spans(text, words), None) is None for kind in kinds_for(words) if kind.name != NAMED)
 
 
 def _before(lower: str, ending: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ import click
 
 from harness.cli.group import main
 from harness.cli.output import screen, shown
-from harness.cli.project import CONFIG_HERE, find_root, open_project
+from harness.cli.project import CONFIG_HERE, find_root, open_project, redaction
 from harness.errors import CassetteError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -121,13 +121,15 @@ def _compared(config_path: Path | None, named: tuple[str, ...]) -> "tuple[list[F
 
     project = _project_if_any(config_path)
     known = project.config.suites if project else {}
+    redactor, _ = redaction(config_path)
     if len(named) == 2 and named[0] not in known and all(Path(name).exists() for name in named):  # noqa: PLR2004, old and new
-        return list(revision.compare(*(revision.in_place(Path(name)) for name in named))), named[0]
+        old, new = (revision.in_place(Path(name)) for name in named)
+        return list(revision.compare(old, new, redactor)), named[0]
     base, suites = ("HEAD", named) if not named or named[0] in known else (named[0], named[1:])
     for suite in suites:
         (project or open_project(config_path)).suite(suite)
     root = find_root(config_path)
-    return list(revision.compare(revision.at_revision(root, base, suites), revision.as_it_is(root, suites))), base
+    return list(revision.compare(revision.at_revision(root, base, suites), revision.as_it_is(root, suites), redactor)), base
 
 
 def _project_if_any(config_path: Path | None) -> "Project | None":
@@ -153,7 +155,8 @@ def show(config_path: Path | None, /, *, config_here: Path | None, named: tuple[
     from harness.report.transcript import transcript
 
     path = _named_cassette(config_here or config_path, named)
-    exchanges = store.read_exchanges(path, shown=shown(path))
+    redactor, _ = redaction(config_here or config_path)
+    exchanges = tuple(map(redactor.exchange, store.read_exchanges(path, shown=shown(path))))
     _print(transcript(exchanges, title=shown(path), width=screen()["width"], digests=digests))
     return int(ExitCode.PASS)
 
@@ -172,10 +175,11 @@ def _named_cassette(config_path: Path | None, named: tuple[str, ...]) -> Path:
         raise UsageError(message)
     project = open_project(config_path)
     suite, case = named
-    path = store.cassette_path(project.root, suite, case)
-    if project.suite(suite) and not path.is_file():
+    project.suite(suite)
+    found = store.cassette_file(project.root, suite, case)
+    if found is None:
         raise CassetteError(_no_cassette(project, suite, case))
-    return path
+    return found
 
 
 def _no_cassette(project: "Project", suite: str, case: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from harness.cassette.redact import Redactor
     from harness.config import Project
     from harness.runner.plan import Plan
 
@@ -28,6 +29,23 @@ def find_root(config_path: Path | None) -> Path:
         return config.find(Path.cwd()).parent
     except ConfigError:
         return Path.cwd()
+
+
+def redaction(config_path: Path | None) -> "tuple[Redactor, Path]":
+    """Return the redactor of the project and its folder; the built-in one where there is no config."""
+    from harness import config
+    from harness.cassette.redact import BUILT_IN
+    from harness.errors import ConfigError
+
+    if config_path is None:
+        try:
+            config_path = config.find(Path.cwd())
+        except ConfigError:
+            return BUILT_IN, Path.cwd()
+    from harness.runner.rules import redactor_of
+
+    project = config.load(config_path)
+    return redactor_of(project), project.root
 
 
 CONFIG_HERE = click.option("--config", "config_here", type=click.Path(path_type=Path), help="The config file.")

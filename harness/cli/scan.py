@@ -8,7 +8,7 @@ import click
 
 from harness.cli.cassettes import cassettes
 from harness.cli.output import shown
-from harness.cli.project import CONFIG_HERE
+from harness.cli.project import CONFIG_HERE, redaction
 from harness.errors import CassetteError, ExitCode
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def scan(config_path: Path | None, /, *, config_here: Path | None, paths: tuple[Path, ...]) -> int:
     """Look for secrets in cassette files, in those of the project where none is named."""
-    redactor, root = _rules(config_here or config_path)
+    redactor, root = redaction(config_here or config_path)
     findings: list[Finding] = []
     files = unreadable = 0
     for path in _files(paths or (root / "cassettes",)):
@@ -38,23 +38,6 @@ def scan(config_path: Path | None, /, *, config_here: Path | None, paths: tuple[
     if findings:
         return int(ExitCode.GATE_FAILED)
     return int(ExitCode.USAGE if unreadable else ExitCode.PASS)
-
-
-def _rules(config_path: Path | None) -> "tuple[Redactor, Path]":
-    """Return the redactor of the project and its folder; the built-in one where there is no config."""
-    from harness import config
-    from harness.cassette.redact import BUILT_IN
-    from harness.errors import ConfigError
-
-    if config_path is None:
-        try:
-            config_path = config.find(Path.cwd())
-        except ConfigError:
-            return BUILT_IN, Path.cwd()
-    from harness.runner.rules import redactor_of
-
-    project = config.load(config_path)
-    return redactor_of(project), project.root
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:

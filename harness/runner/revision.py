@@ -8,6 +8,7 @@ from pathlib import Path
 from harness import store
 from harness.cassette.change import FileChanges, changes
 from harness.cassette.exchange import Exchange
+from harness.cassette.redact import Redactor
 from harness.errors import CassetteError, UsageError
 
 Reader = Callable[[], tuple[Exchange, ...]]
@@ -19,14 +20,15 @@ Side = Mapping[str, tuple[str, Reader]]
 _WAIT_S = 60
 
 
-def compare(before: Side, after: Side) -> Iterator[FileChanges]:
-    """Yield the files in which anything changed, by name; a file that is on one side only is all added or all removed."""
+def compare(before: Side, after: Side, redactor: Redactor) -> Iterator[FileChanges]:
+    """Yield the files in which anything changed, by name, redacted; a file that is on one side only is all added or all removed."""
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name), after.get(name)
         if old is not None and new is not None and old[0] == new[0]:
             continue
         try:
-            found = changes(old[1]() if old else (), new[1]() if new else ())
+            sides = (side[1]() if side else () for side in (old, new))
+            found = changes(*(tuple(map(redactor.exchange, exchanges)) for exchanges in sides))
         except CassetteError as error:
             yield FileChanges(name, problem=str(error))
             continue

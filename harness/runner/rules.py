@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from harness import graph
 from harness.cassette import normalise
 from harness.cassette.exchange import Exchange
 from harness.cassette.normalise import Normaliser
@@ -38,6 +37,8 @@ def taped(exchanges: tuple[Exchange, ...], redactor: Redactor, taken_apart: Take
 
 
 def _function(project: Project, name: str, where: str) -> Callable[[str], str]:
+    from harness import graph  # noqa: PLC0415, imports LangGraph
+
     module, _, attribute = name.rpartition(":")
     function: Any = graph.load_attribute(module, attribute, root=project.root, where=where)
     if not callable(function):

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from harness.cassette.exchange import KEPT_REQUEST_HEADERS, Request, Response
 from harness.wire.body import body_bytes
+from harness.wire.reset import without_resets
 from harness.wire.transport import is_turned_down, sent_at
 from harness.wire.trial import Note, TrialWire, current
 
@@ -30,6 +31,7 @@ def patched() -> Iterator[None]:
         for library, names in groups.items()
     ]
     with ExitStack() as stack:
+        stack.enter_context(without_resets())
         for patcher in itertools.chain(*builds):
             stack.enter_context(patcher)
         yield

@@ -145,6 +145,17 @@ def test_a_cassette_is_shown_as_a_conversation(project, named):
     ]
 
 
+def test_the_cassette_of_another_tool_is_shown_as_that_of_its_case(project):
+    """A case that is replayed from a file with another ending is shown from that file."""
+    found = tape(project, "silent", said("three?", "Three."))
+    found.rename(found.with_suffix(".yml"))
+
+    answer = project.harness("cassettes", "show", "agent", "silent")
+
+    assert answer.code == 0
+    assert answer.out.startswith("cassettes/agent/silent.yml: 1 exchange\n")
+
+
 def test_digests_are_shown_on_request(project):
     """`--digests` adds the digest of each part of the key."""
     assert "digests" not in project.harness("cassettes", "show", "agent", "a b").out
@@ -160,6 +171,19 @@ def test_what_is_shown_is_harmless(project):
     assert SECRET not in answer.out
     assert "\x1b" not in answer.out
     assert "text      red \\x1b[31m text\n             of two lines\n" in answer.out
+
+
+@pytest.mark.parametrize("command", [["show", "agent", "one"], ["diff"], ["diff", "--json"]], ids=["show", "diff", "json"])
+def test_what_the_config_calls_a_secret_is_not_shown_either(repository, command):
+    """The expressions of `[redact]` hold for files that another tool recorded, before and after."""
+    repository.suite(graph="no_module:build", tables='[redact.patterns]\ncard = "CARD-[0-9]{4}"')
+    tape(repository, "one", said("my card is CARD-1234", "CARD-5678 is a card too"))
+
+    answer = repository.harness("cassettes", *command)
+
+    assert answer.code == 0
+    assert "CARD-" not in answer.out
+    assert "<card-" in answer.out
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
 """Cassettes of other projects: each is read or refused for a good reason, and the real client gets its answers from them again."""
 
+import json
 import os
 from pathlib import Path
 
+import exchanges
 import pytest
 import reference
 import yaml
+
+from harness.cassette.vcr_yaml import dumps
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,6 +27,20 @@ def folder():
 def files(folder):
     """Read the collection, and send every request of OpenAI's two APIs again."""
     return reference.outcome(folder)
+
+
+def test_the_table_counts_what_was_answered(tmp_path):
+    """A collection of one file and one that holds no cassette: every request is sent in both ways, and the refusal named."""
+    project = tmp_path / "cassettes" / "project"
+    project.mkdir(parents=True)
+    (project / "said.yaml").write_text(dumps((exchanges.said("Hello?", "Yes."), exchanges.said("Bye?", "No."))))
+    (project / "other.json").write_text(json.dumps({"version": 1}))
+
+    found = reference.outcome(tmp_path)
+
+    assert reference.wrong(found) == []
+    assert "| project | VCR YAML, version 1 | 1 | 1 | 0 | 2 | 2 | 2 of 2 | 2 of 2 | 0 of 0 | 0 of 0 |" in reference.table(found)
+    assert [one.refused is None for one in found] == [False, True]
 
 
 def test_every_file_is_read_or_rightly_refused(folder, files):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from harness.cassette.exchange import Exchange, Request, Response
 from harness.cassette.redact import BUILT_IN
+from harness.cassette.secrets import long_words, none_in
 from harness.cassette.segments import segments
 from harness.cassette.tape import Cassette, Cursor
 
@@ -246,6 +247,15 @@ def test_linear_time(hostile):
     redact(text + " sk- @ eyJ PRIVATE KEY %40 = Bearer ")
 
     assert time.process_time() - started < 3
+
+
+def test_a_trace_is_not_taken_apart_for_what_only_begins_like_a_key():
+    """The field `path`, which every trace has, begins like a kind of key; only a whole key costs more than a look."""
+    place = '{"place":{"node":"ask","path":"pull,ask","step":1,"visit":1},"kind":"chat","said":"%s"}'
+    key = SECRETS["openai-key"]
+
+    assert none_in(place % "Yes.", long_words(place % "Yes."))
+    assert not none_in(place % key, long_words(place % key))
 
 
 def test_bytes_that_are_no_text():

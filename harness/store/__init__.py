@@ -1,0 +1,57 @@
+"""The store: everything read from and written to disk. What is written is written whole or not at all."""
+
+from harness.store.cassettes import (
+    cassettes_digest,
+    cut_cassette,
+    exchanges_in,
+    read_cassette,
+    read_exchanges,
+    read_unfinished,
+    unfinished_path,
+    write_cassette,
+    write_unfinished,
+)
+from harness.store.experiments import ExperimentFolder, TrialKey, experiments_folder, new_experiment, open_experiment
+from harness.store.files import read_bytes, write_text
+from harness.store.names import (
+    FOREIGN_SUFFIXES,
+    cassette_file,
+    cassette_files,
+    cassette_path,
+    cassette_stem,
+    is_cassette,
+    refuse_colliding_cassettes,
+)
+from harness.store.sources import read_dataset_text, read_prompts, read_script_text
+from harness.store.sweeps import read_sweep, write_sweep
+
+__all__ = [
+    "FOREIGN_SUFFIXES",
+    "ExperimentFolder",
+    "TrialKey",
+    "cassette_file",
+    "cassette_files",
+    "cassette_path",
+    "cassette_stem",
+    "cassettes_digest",
+    "cut_cassette",
+    "exchanges_in",
+    "experiments_folder",
+    "is_cassette",
+    "new_experiment",
+    "open_experiment",
+    "read_bytes",
+    "read_cassette",
+    "read_dataset_text",
+    "read_exchanges",
+    "read_prompts",
+    "read_script_text",
+    "read_sweep",
+    "read_unfinished",
+    "refuse_colliding_cassettes",
+    "unfinished_path",
+    "write_cassette",
+    "write_sweep",
+    "write_text",
+    "write_unfinished",
+]

@@ -1,0 +1,155 @@
+"""Experiments on disk: a folder each, to which trials are appended as they end."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from harness.errors import ExperimentMissing, ExperimentUnreadable, UsageError
+from harness.experiment import Experiment, Trial, read_trial
+from harness.store.files import read_text, write_text
+
+TrialKey = tuple[str, str, str, int]
+
+
+def experiments_folder(root: Path) -> Path:
+    """Return the folder that holds the experiments."""
+    return root / "reports" / "experiments"
+
+
+class ExperimentFolder:
+    """An experiment on disk: experiment.json, and trials.jsonl to which trials are appended as they end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lines: dict[TrialKey, tuple[int, int]] = {}
+        self._file: BinaryIO | None = None
+
+    @property
+    def trials_path(self) -> Path:
+        """Return the path of the trials."""
+        return self.path / "trials.jsonl"
+
+    def head(self) -> Experiment:
+        """Read the experiment's head."""
+        path = self.path / "experiment.json"
+        if not path.is_file():
+            message = f"{self.path}: there is no experiment here (no experiment.json)"
+            raise ExperimentMissing(message)
+        return Experiment.read(read_text(path, ExperimentUnreadable, shown=str(path)), path=str(path))
+
+    def write_head(self, experiment: Experiment) -> None:
+        """Write the experiment's head."""
+        document = experiment.model_dump(mode="json")
+        write_text(self.path / "experiment.json", json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+    def trials(self) -> Iterator[Trial]:
+        """Read the trials one by one, in the order of the file; a last line that was cut off is no trial."""
+        if not self.trials_path.is_file():
+            return
+        with self.trials_path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.endswith(b"\n"):
+                    yield self._trial(line, number)
+
+    def _trial(self, line: bytes, number: int) -> Trial:
+        try:
+            return read_trial(line.decode(), path=str(self.trials_path), number=number)
+        except UnicodeDecodeError:
+            message = f"{self.trials_path}:{number}: not UTF-8 text"
+            raise ExperimentUnreadable(message) from None
+
+    @contextlib.contextmanager
+    def appending(self) -> Iterator[Self]:
+        """Open the trials for appending; a last line that was cut off is dropped first, whole ones are indexed."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self.trials_path.open("ab") as file:
+            _lock(file, self.path)
+            self._index()
+            file.seek(0, os.SEEK_END)  # a torn last line may have been cut off
+            self._file = file
+            try:
+                yield self
+            finally:
+                self._file = None
+
+    def _index(self) -> None:
+        self._lines = {}
+        if not self.trials_path.exists():
+            return
+        with self.trials_path.open("r+b") as file:
+            start = 0
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    file.truncate(start)
+                    break
+                self._lines[self._trial(line, number).key] = (start, len(line))
+                start += len(line)
+
+    @property
+    def done(self) -> frozenset[TrialKey]:
+        """Return the keys of the trials that are written."""
+        return frozenset(self._lines)
+
+    def append(self, key: TrialKey, line: str) -> None:
+        """Append one trial and flush it, so that a killed run loses only what was in flight."""
+        if self._file is None:
+            message = "append is for `with folder.appending()`"
+            raise RuntimeError(message)
+        data = line.encode() + b"\n"
+        self._lines[key] = (self._file.tell(), len(data))
+        self._file.write(data)
+        self._file.flush()
+
+    def put_in_order(self, keys: Iterator[TrialKey]) -> None:
+        """Rewrite the trials in this order, atomically; keys that were not run are passed over."""
+        temporary = self.trials_path.with_suffix(".part")
+        with self.trials_path.open("rb") as source, temporary.open("wb") as target:
+            for key in keys:
+                if key in self._lines:
+                    start, length = self._lines[key]
+                    source.seek(start)
+                    target.write(source.read(length))
+        temporary.replace(self.trials_path)
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    """Keep two processes from writing to one experiment; the lock ends with the process."""
+    try:
+        import fcntl  # noqa: PLC0415, only where there is one
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        message = f"{path.name}: another process is running this experiment"
+        raise UsageError(message) from None
+
+
+def open_experiment(root: Path, name: str) -> ExperimentFolder:
+    """Return an experiment by its id, its path, or `latest`."""
+    folder = experiments_folder(root)
+    if name == "latest":
+        newest = max((path.parent for path in folder.glob("*/experiment.json")), key=lambda path: path.name, default=None)
+        if newest is None:
+            message = f"there is no experiment in {folder.relative_to(root)}; `harness run` makes one"
+            raise ExperimentMissing(message)
+        return ExperimentFolder(newest)
+    for path in (folder / name, Path(name), Path(name).parent if Path(name).suffix else Path(name)):
+        if (path / "experiment.json").is_file():
+            return ExperimentFolder(path)
+    message = f"there is no experiment {name!r}; `harness list` shows them"
+    raise ExperimentMissing(message)
+
+
+def new_experiment(root: Path, identifier: str) -> ExperimentFolder:
+    """Make the folder of a new experiment; ids are never used twice."""
+    folder = experiments_folder(root) / identifier
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        message = f"experiment {identifier!r} exists already"
+        raise UsageError(message) from None
+    return ExperimentFolder(folder)
