@@ -10,7 +10,6 @@ from harness.cassette.miss import usage_cost
 from harness.cassette.renewal import Renewal, added, anew
 from harness.dataset import Case
 from harness.errors import UsageError
-from harness.experiment import Trial
 from harness.report.recording import Recorded
 from harness.runner.plan import Bench, Plan
 from harness.runner.pool import WorkerDied, can_fork, spread
@@ -132,7 +131,7 @@ class _Recording:
             )
             raise UsageError(message)
         self._over_budget = recorder.over_budget
-        if not recorder.stopped and not _unanswered(trial):
+        if not recorder.stopped and trial.outcome not in {"error", "stale"}:  # what did not come to its end replaces nothing
             played = {call.exchange for call in trial.trace.calls if call.exchange is not None and call.source != "live"}
             self._used[bench.variant] = frozenset(played) | frozenset(range(start, len(self._exchanges)))
         if recorder.stopped and not recorder.over_budget:
@@ -186,8 +185,3 @@ class _Recording:
 
 def _named(bench: Bench) -> str:
     return "" if bench.variant == "default" else f"{bench.variant}: "
-
-
-def _unanswered(trial: Trial) -> bool:
-    """Tell whether a trial failed because a server gave no answer at all."""
-    return trial.outcome == "error" and any(call.source in {"none", "live"} and call.exchange is None for call in trial.trace.calls)

@@ -311,10 +311,10 @@ def test_a_killed_recording_anew_keeps_the_old_cassette_and_the_new_answers(agen
 
 def test_a_secret_that_redaction_missed_is_not_kept(agent, monkeypatch):
     """What still looks like a secret is refused, exit code 2, even where the graph takes the refusal for a reason to fall back."""
-    from harness import store
     from harness.cassette.scan import Finding
+    from harness.store import cassettes
 
-    monkeypatch.setattr(store, "scan", lambda _data, path, _redactor: (Finding(path, 1, "odd-key", "123abc"),))
+    monkeypatch.setattr(cassettes, "scan", lambda _data, path, _redactor: (Finding(path, 1, "odd-key", "123abc"),))
     answer = agent.record(RULES, "--filter", "one")
 
     assert (answer.code, len(agent.asked), files(agent)) == (2, 1, {})
