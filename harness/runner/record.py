@@ -10,7 +10,7 @@ from harness.cassette.miss import usage_cost
 from harness.cassette.renewal import Renewal, added, anew
 from harness.dataset import Case
 from harness.errors import UsageError
-from harness.report.recording import Recorded
+from harness.report.recording import Recorded, known_sum
 from harness.runner.plan import Bench, Plan
 from harness.runner.pool import WorkerDied, can_fork, spread
 from harness.runner.trial import TrialRunner
@@ -194,9 +194,10 @@ class _Recording:
             update=renewal.count("update"),
             asked=len(fresh),
             taken_over=len(self._asked() & set(range(len(self._base), len(self._base) + len(self._paid)))),
-            tokens=sum(usage.total_tokens for usage, _ in costs if usage),
-            cost_usd=round(sum(cost for _, cost in costs if cost), 12),
+            tokens=known_sum([usage.total_tokens if usage else None for usage, _ in costs]),
+            cost_usd=known_sum([cost for _, cost in costs]),
             unpriced=sum(cost is None for _, cost in costs),
+            unmeasured=sum(usage is None for usage, _ in costs),
             old_kept=old_kept,
             over_budget=self._over_budget,
             problems=tuple(self._problems),

@@ -580,6 +580,27 @@ def test_a_parallel_branch_cannot_follow_from_another(world):
     assert "2 calls are stale of themselves, 3 follow" in plain(answer.out)
 
 
+def test_what_is_unknown_is_not_nothing(agent):
+    """Where no answer has a price, the dollars are null in the document and called unknown, never 0."""
+    agent.edit("harness.toml", '[prices."large"]', '[prices."other"]')
+    recorded = agent.record(RULES, "--json")
+    said = agent.record(RULES, "--all").out
+    foreseen = agent.harness("record", "--all", "--dry-run", "--json")
+
+    assert [recorded.json["total"][name] for name in ("tokens", "cost_usd", "unpriced", "unmeasured")] == [108, None, 6, 0]
+    assert said == "recorded 6 exchanges; 108 tokens, cost unknown\n"
+    assert [foreseen.json["total"][name] for name in ("tokens", "cost_usd", "unknown_cost")] == [108, None, 6]
+
+
+@pytest.mark.parametrize("arguments", [("--max-cost", "nan"), ("--rate", "nan"), ("--rate", "inf")], ids="=".join)
+def test_a_bound_that_is_no_number_is_refused(agent, arguments):
+    """`nan` bounds nothing: exit code 2 names the option, and nothing is asked."""
+    answer = agent.record(RULES, *arguments)
+
+    assert (answer.code, agent.asked) == (2, [])
+    assert f"'{arguments[0]}'" in answer.err
+
+
 def test_tools_over_http_cost_no_tokens(agent):
     """A request to something that is no model is recorded and foreseen as one that costs nothing."""
     agent.edit("agent.py", "import operator", "import operator\nimport os")
