@@ -164,6 +164,34 @@ def keep_unfinished(root: Path, suite: str, case: str, exchange: Exchange, redac
     write_text(unfinished_folder(root, suite, case) / f"{number:06}.yaml", text)
 
 
+@contextlib.contextmanager
+def recording_alone(root: Path, suite: str) -> Iterator[None]:
+    """Keep two processes from recording one suite: each would remove what the other has paid for. The lock ends with the process."""
+    path = root / ".harness" / "recording" / f"{suite}.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        message = f"{path.relative_to(root)}: cannot be written: {error.strerror or error}"
+        raise UsageError(message) from None
+    with file:
+        _lock_for_this_process(file, suite)
+        yield
+
+
+def _lock_for_this_process(file: BinaryIO, suite: str) -> None:
+    """Lock a file, without the workers that are forked later: one that outlives its parent holds up nobody."""
+    try:
+        import fcntl  # noqa: PLC0415, only where there is one
+    except ImportError:
+        return
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        message = f"suite {suite!r} is being recorded by another process; wait for its end and record again"
+        raise UsageError(message) from None
+
+
 def drop_unfinished(root: Path, suite: str, case: str) -> None:
     """Remove the answers that a recording of a case left: they are where they belong."""
     for path in sorted(unfinished_folder(root, suite, case).glob("*.yaml")):

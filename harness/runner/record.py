@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from harness import store
@@ -52,16 +53,19 @@ def record(plan: Plan, terms: Terms) -> Iterator[tuple[int, Recorded]]:
         task = tasks[death.task]
         return Recorded(suite=task.suite, case=task.case.id, problems=(str(death),)).to_json()
 
-    if terms.jobs > 1 and len(tasks) > 1 and can_fork():
-        lines = spread(range(len(tasks)), lambda: _work(plan, tasks, terms, _runner(plan)), terms.jobs, died)
-        yield from ((index, Recorded.model_validate_json(line)) for index, line in lines)
-        return
-    runner = _runner(plan)
-    try:
-        work = _work(plan, tasks, terms, runner)
-        yield from ((index, Recorded.model_validate_json(work(index))) for index in range(len(tasks)))
-    finally:
-        runner.close()
+    with ExitStack() as alone:
+        for suite in sorted({task.suite for task in tasks}):
+            alone.enter_context(store.recording_alone(plan.project.root, suite))
+        if terms.jobs > 1 and len(tasks) > 1 and can_fork():
+            lines = spread(range(len(tasks)), lambda: _work(plan, tasks, terms, _runner(plan)), terms.jobs, died)
+            yield from ((index, Recorded.model_validate_json(line)) for index, line in lines)
+            return
+        runner = _runner(plan)
+        try:
+            work = _work(plan, tasks, terms, runner)
+            yield from ((index, Recorded.model_validate_json(work(index))) for index in range(len(tasks)))
+        finally:
+            runner.close()
 
 
 def _runner(plan: Plan) -> TrialRunner:

@@ -580,6 +580,24 @@ def test_a_parallel_branch_cannot_follow_from_another(world):
     assert "2 calls are stale of themselves, 3 follow" in plain(answer.out)
 
 
+def test_two_recordings_of_one_suite_do_not_meet(agent):
+    """While a suite is recorded, another recording of it is refused, exit code 2, and asks nothing."""
+    with serving(parse(RULES, path="rules")) as server:
+        server.hang_after = 1
+        environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "k"}
+        command = [sys.executable, "-m", "harness.cli", "record"]
+        first = subprocess.Popen(command, cwd=agent.root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while len(server.asked) < 2 and first.poll() is None:
+            time.sleep(0.02)
+        second = subprocess.run(command, cwd=agent.root, env=environment, capture_output=True, text=True, check=False)
+        first.kill()
+        first.wait()
+
+        assert (second.returncode, len(server.asked)) == (2, 2)
+        assert "suite 'agent' is being recorded by another process" in second.stderr
+    assert agent.record(RULES, "--json").json["total"]["asked"] == 5
+
+
 def test_what_is_unknown_is_not_nothing(agent):
     """Where no answer has a price, the dollars are null in the document and called unknown, never 0."""
     agent.edit("harness.toml", '[prices."large"]', '[prices."other"]')
