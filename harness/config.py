@@ -168,14 +168,19 @@ def _shown(path: Path) -> str:
 
 def _validated(document: dict[str, Any], text: str, shown: str, prefix: list[str]) -> Config:
     try:
-        return Config.model_validate_json(json.dumps(document, allow_nan=False))
+        return Config.model_validate_json(json.dumps(document, allow_nan=False, default=_spelled))
     except ValidationError as error:
         place = [*prefix, *(str(part) for part in problem_place(error))]
         message = f"{shown}{_line(text, place)}: {first_problem(error, Config)}"
         raise ConfigError(message) from None
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         message = f"{shown}: {error}"
         raise ConfigError(message) from None
+
+
+def _spelled(moment: dt.datetime | dt.date | dt.time) -> str:
+    """Return a date or a time of TOML, the only values that JSON has no form for, as the text that it was."""
+    return moment.isoformat()
 
 
 def _line(text: str, place: list[str]) -> str:

@@ -64,6 +64,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
     def _turn_down(self, status, headers):
+        if status < 0:  # no answer: the connection breaks
+            self.close_connection = True
+            return
         self.send_response(status)
         for name, value in {"content-length": "0", "connection": "close", **headers}.items():
             self.send_header(name, value)

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Collection
 
-from harness.cassette.segments import Segments, segments
+from harness.cassette.segments import Segments
 from harness.cassette.tape import Cassette
 
 _WEIGHTS = {"endpoint": 16, "messages": 4, "system": 3, "model": 2, "tools": 2, "response_format": 1, "sampling": 1}
@@ -22,7 +22,7 @@ def nearest(asked: Segments, cassette: Cassette, *, among: Collection[int], play
     if len(best) == 1:
         return best[0]
     text = _said(asked)
-    others = {index: _said(segments(cassette.exchanges[index].request)) for index in best}
+    others = {index: _said(cassette.taken_apart(cassette.exchanges[index].request)) for index in best}
     words = set(text.split())
     best.sort(key=lambda index: -_shared(words, set(others[index].split())))
     return max(best[:_COMPARED], key=lambda index: (_likeness(text, others[index]), index not in played, -index))

@@ -215,7 +215,7 @@ _TABLE: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("age-key", ("AGE-SECRET-KEY-1",), _key("AGE-SECRET-KEY-1", r"[A-Z0-9]{40,}")),
     ("jwt", ("eyJ",), _key("eyJ", r"[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}")),
     ("azure-key", ("JQQJ99",), r"(?<![A-Za-z0-9])[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{18,30}(?![A-Za-z0-9])"),
-    ("azure-secret", ("Q~",), r"(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}(?![A-Za-z0-9_~.-])"),
+    ("azure-secret", ("Q~",), r"(?:(?<![A-Za-z0-9_~.-])|(?<=\\[bfnrt]))[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}(?![A-Za-z0-9_~-])"),
     ("azure-key", ("AccountKey=", "AccessKey="), r"Acc(?:ount|ess)Key=(?P<s>[A-Za-z0-9+/%]{20,}={0,2})"),
 )
 _CONTEXTUAL: tuple[tuple[str, tuple[str, ...], str, Callable[[str], bool] | None], ...] = (

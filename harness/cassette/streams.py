@@ -11,7 +11,10 @@ from typing import Any
 from harness.cassette.event_stream import is_event_stream
 from harness.cassette.wrapped import Change
 
-_PIECES = frozenset({"delta", "text", "content", "response", "thinking", "reasoning", "completion", "generation", "parts", "message"})
+_PIECES = frozenset(
+    {"delta", "text", "content", "response", "thinking", "reasoning", "completion", "generation", "parts", "message"}
+    | {"output", "token", "answer", "chunk", "data", "transcript"}
+)
 _NUMBERS = ("index", "output_index", "content_index", "summary_index", "item_id")
 _DATA = "data:"
 

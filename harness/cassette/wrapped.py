@@ -101,13 +101,18 @@ def _decoded(run: str) -> str | None:
 
 
 def decompressed(data: bytes) -> bytes | None:
-    """Return what gzip or zlib bytes hold, up to the largest body that is read; None where they are neither."""
+    """Return what gzip or zlib bytes hold, all their members, up to the largest body that is read; None where they are neither."""
     if not data.startswith((_GZIP, *_ZLIB)):
         return None
-    try:
-        return zlib.decompressobj(47).decompress(data, MAX_BYTES)
-    except zlib.error:
-        return None
+    plain, rest = bytearray(), data
+    while rest.startswith((_GZIP, *_ZLIB)) and len(plain) < MAX_BYTES:
+        member = zlib.decompressobj(47)
+        try:
+            plain += member.decompress(rest, MAX_BYTES - len(plain))
+        except zlib.error:
+            return bytes(plain) or None
+        rest = member.unused_data
+    return bytes(plain)
 
 
 def compressed_like(data: bytes, original: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from pydantic import JsonValue
 
@@ -10,11 +11,20 @@ from harness.report.text import line
 from harness.schema import Value
 from harness.tally import counted
 
+NumberT = TypeVar("NumberT", int, float)
+
+
+def known_sum(numbers: Sequence[NumberT | None]) -> NumberT | None:
+    """Return the sum of the numbers that are known, None where there are some and none is."""
+    known = [number for number in numbers if number is not None]
+    return round(sum(known), 12) if known or not numbers else None
+
 
 class Recorded(Value):
     """What recording did to the cassette of one case.
 
-    `asked` counts live answers, `taken_over` those that an interrupted recording had paid for, `unpriced` those without a known cost.
+    `asked` counts live answers, `taken_over` those that an interrupted recording had paid for, `unpriced` those without a known cost
+    and `unmeasured` those without usage; `tokens` and `cost_usd` are None where no answer has any.
     `old_kept` tells that recording anew failed and nothing was overwritten, `left_out` that the budget was spent before.
     """
 
@@ -26,9 +36,10 @@ class Recorded(Value):
     update: int = 0
     asked: int = 0
     taken_over: int = 0
-    tokens: int = 0
-    cost_usd: float = 0.0
+    tokens: int | None = 0
+    cost_usd: float | None = 0.0
     unpriced: int = 0
+    unmeasured: int = 0
     old_kept: bool = False
     over_budget: bool = False
     left_out: bool = False
@@ -87,9 +98,9 @@ def recorded_total(every: Sequence[Recorded], *, max_cost_usd: float | None = No
 
 def recorded_document(every: Sequence[Recorded], exit_code: int) -> str:
     """Return the JSON document of a recording."""
-    numbers = ("create", "fix", "trim", "update", "asked", "taken_over", "tokens", "unpriced")
+    numbers = ("create", "fix", "trim", "update", "asked", "taken_over", "unpriced", "unmeasured")
     total: dict[str, JsonValue] = {name: sum(getattr(recorded, name) for recorded in every) for name in numbers}
-    total["cost_usd"] = round(sum(recorded.cost_usd for recorded in every), 12)
+    total["tokens"], total["cost_usd"] = _spent_known(every)
     cases: list[JsonValue] = [recorded.model_dump(mode="json") for recorded in every]
     return _json({"exit_code": exit_code, "dry_run": False, "cases": cases, "total": total})
 
@@ -136,12 +147,19 @@ def _changes(every: Iterable[Recorded]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
+def _spent_known(every: Sequence[Recorded]) -> tuple[int | None, float | None]:
+    """Return the tokens and the dollars of all live answers, as far as they are known."""
+    asked = [recorded for recorded in every if recorded.asked]
+    return known_sum([recorded.tokens for recorded in asked]), known_sum([recorded.cost_usd for recorded in asked])
+
+
 def _spent(every: Sequence[Recorded]) -> str:
-    unpriced = sum(recorded.unpriced for recorded in every)
-    silent = f", {counted(unpriced, 'call')} of unknown price" if unpriced else ""
-    return (
-        f"{counted(sum(recorded.tokens for recorded in every), 'token')}, {dollars(sum(recorded.cost_usd for recorded in every))}{silent}"
-    )
+    tokens, cost_usd = _spent_known(every)
+    unmeasured, unpriced = sum(recorded.unmeasured for recorded in every), sum(recorded.unpriced for recorded in every)
+    said = "tokens unknown" if tokens is None else counted(tokens, "token")
+    said += f" without those of {counted(unmeasured, 'call')}" if unmeasured and tokens is not None else ""
+    said += ", cost unknown" if cost_usd is None else f", {dollars(cost_usd)}"
+    return said + (f", {counted(unpriced, 'call')} of unknown price" if unpriced and cost_usd is not None else "")
 
 
 def _causes(every: Sequence[Foreseen]) -> list[str]:
@@ -154,9 +172,9 @@ def _figures(every: Sequence[Foreseen]) -> dict[str, JsonValue]:
     return {
         "calls": len(every),
         "cases": len({(one.suite, one.case) for one in every}),
-        "tokens": sum(one.tokens or 0 for one in every),
+        "tokens": known_sum([one.tokens for one in every]),
         "unknown_tokens": sum(one.tokens is None for one in every),
-        "cost_usd": round(sum(one.cost_usd or 0.0 for one in every), 12),
+        "cost_usd": known_sum([one.cost_usd for one in every]),
         "unknown_cost": sum(one.cost_usd is None for one in every),
     }
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from harness import store
@@ -10,7 +11,7 @@ from harness.cassette.miss import usage_cost
 from harness.cassette.renewal import Renewal, added, anew
 from harness.dataset import Case
 from harness.errors import UsageError
-from harness.report.recording import Recorded
+from harness.report.recording import Recorded, known_sum
 from harness.runner.plan import Bench, Plan
 from harness.runner.pool import WorkerDied, can_fork, spread
 from harness.runner.trial import TrialRunner
@@ -52,16 +53,19 @@ def record(plan: Plan, terms: Terms) -> Iterator[tuple[int, Recorded]]:
         task = tasks[death.task]
         return Recorded(suite=task.suite, case=task.case.id, problems=(str(death),)).to_json()
 
-    if terms.jobs > 1 and len(tasks) > 1 and can_fork():
-        lines = spread(range(len(tasks)), lambda: _work(plan, tasks, terms, _runner(plan)), terms.jobs, died)
-        yield from ((index, Recorded.model_validate_json(line)) for index, line in lines)
-        return
-    runner = _runner(plan)
-    try:
-        work = _work(plan, tasks, terms, runner)
-        yield from ((index, Recorded.model_validate_json(work(index))) for index in range(len(tasks)))
-    finally:
-        runner.close()
+    with ExitStack() as alone:
+        for suite in sorted({task.suite for task in tasks}):
+            alone.enter_context(store.recording_alone(plan.project.root, suite))
+        if terms.jobs > 1 and len(tasks) > 1 and can_fork():
+            lines = spread(range(len(tasks)), lambda: _work(plan, tasks, terms, _runner(plan)), terms.jobs, died)
+            yield from ((index, Recorded.model_validate_json(line)) for index, line in lines)
+            return
+        runner = _runner(plan)
+        try:
+            work = _work(plan, tasks, terms, runner)
+            yield from ((index, Recorded.model_validate_json(work(index))) for index in range(len(tasks)))
+        finally:
+            runner.close()
 
 
 def _runner(plan: Plan) -> TrialRunner:
@@ -95,6 +99,7 @@ class _Recording:
         self._exchanges = (*self._base, *self._paid)
         self._used: dict[str, frozenset[int]] = {}
         self._problems: list[str] = []
+        self._left: set[int] = set()
         self._over_budget = False
 
     def run(self) -> Recorded:
@@ -103,7 +108,7 @@ class _Recording:
             self._run_variant(bench)
             if self._over_budget:
                 break
-        old_kept = self._terms.everything and len(self._used) < len(self._task.benches)
+        old_kept = self._terms.everything and not self._is_whole()
         renewal = Renewal(self._before) if old_kept else self._renewal()
         if not old_kept:
             self._settle(renewal)
@@ -131,26 +136,44 @@ class _Recording:
             )
             raise UsageError(message)
         self._over_budget = recorder.over_budget
-        if not recorder.stopped and trial.outcome not in {"error", "stale"}:  # what did not come to its end replaces nothing
+        silent = () if recorder.stopped else recorder.unanswered()
+        if silent:
+            self._left |= set(range(start, len(self._exchanges)))
+            self._problems += [f"{_named(bench)}{ask.request.host} did not answer what {ask.place} asked; not recorded" for ask in silent]
+        elif not recorder.stopped and trial.outcome not in {"error", "stale"}:  # what did not come to its end replaces nothing
             played = {call.exchange for call in trial.trace.calls if call.exchange is not None and call.source != "live"}
             self._used[bench.variant] = frozenset(played) | frozenset(range(start, len(self._exchanges)))
         if recorder.stopped and not recorder.over_budget:
             self._problems.append(f"{_named(bench)}{recorder.stopped}; not recorded")
-        elif not recorder.stopped and trial.outcome in {"error", "stale"}:
+        elif not recorder.stopped and not silent and trial.outcome in {"error", "stale"}:
             self._problems.append(f"{_named(bench)}{trial.outcome}: {next(iter(trial.reasons), 'no reason')}")
 
     def _keep(self, exchanges: list[Exchange]) -> None:
         """Write what has been paid for, as it arrives."""
-        write = store.write_unfinished if self._terms.everything else store.write_cassette
-        write(self._root, self._task.suite, self._task.case.id, tuple(exchanges), self._redactor)
+        number = len(exchanges) - len(self._base)
+        store.keep_unfinished(self._root, self._task.suite, self._task.case.id, exchanges[-1], self._redactor, number=number)
+
+    def _is_whole(self) -> bool:
+        return len(self._used) == len(self._task.benches)
 
     def _renewal(self) -> Renewal:
-        first = len(self._base)
+        asked = self._asked()
         if not self._terms.everything:
-            return added(self._before, self._exchanges[first:], self._used, self._taken_apart)
-        asked = frozenset[int]().union(*self._used.values())
+            fresh_at = self._kept(asked)
+            moved = {index: len(self._before) + place for place, index in enumerate(fresh_at)}
+            used = {name: frozenset(moved.get(index, index) for index in indices) for name, indices in self._used.items()}
+            return added(self._before, tuple(self._exchanges[index] for index in fresh_at), used, self._taken_apart)
         fresh = tuple(self._marked(index) for index in sorted(asked))
         return anew(self._before, fresh, frozenset(self._used), self._taken_apart)
+
+    def _kept(self, asked: frozenset[int]) -> list[int]:
+        """Return the fresh exchanges to keep: those in use, and those of a trial that did not end, but for one without an answer."""
+        first, paid = len(self._base), len(self._base) + len(self._paid)
+        return [index for index in range(first, len(self._exchanges)) if index in asked or (index >= paid and index not in self._left)]
+
+    def _asked(self) -> frozenset[int]:
+        """Return the exchanges that a finished trial used."""
+        return frozenset[int]().union(*self._used.values())
 
     def _marked(self, index: int) -> Exchange:
         """Return a fresh exchange with the variants that used it."""
@@ -158,9 +181,10 @@ class _Recording:
 
     def _settle(self, renewal: Renewal) -> None:
         name = (self._root, self._task.suite, self._task.case.id)
-        if renewal.exchanges != self._before or len(self._exchanges) > len(self._base):
+        if renewal.exchanges != self._before:
             store.write_cassette(*name, renewal.exchanges, self._redactor)
-        store.write_unfinished(*name, (), self._redactor)
+        if self._is_whole() or not (self._left or self._paid):
+            store.drop_unfinished(*name)
 
     def _recorded(self, renewal: Renewal, *, old_kept: bool) -> Recorded:
         fresh = self._exchanges[len(self._base) + len(self._paid) :]
@@ -173,10 +197,11 @@ class _Recording:
             trim=renewal.count("trim"),
             update=renewal.count("update"),
             asked=len(fresh),
-            taken_over=len(self._paid),
-            tokens=sum(usage.total_tokens for usage, _ in costs if usage),
-            cost_usd=round(sum(cost for _, cost in costs if cost), 12),
+            taken_over=len(self._asked() & set(range(len(self._base), len(self._base) + len(self._paid)))),
+            tokens=known_sum([usage.total_tokens if usage else None for usage, _ in costs]),
+            cost_usd=known_sum([cost for _, cost in costs]),
             unpriced=sum(cost is None for _, cost in costs),
+            unmeasured=sum(usage is None for usage, _ in costs),
             old_kept=old_kept,
             over_budget=self._over_budget,
             problems=tuple(self._problems),

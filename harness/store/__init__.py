@@ -6,10 +6,7 @@ from harness.store.cassettes import (
     exchanges_in,
     read_cassette,
     read_exchanges,
-    read_unfinished,
-    unfinished_path,
     write_cassette,
-    write_unfinished,
 )
 from harness.store.experiments import ExperimentFolder, TrialKey, experiments_folder, new_experiment, open_experiment
 from harness.store.files import read_bytes, write_text
@@ -22,6 +19,7 @@ from harness.store.names import (
     is_cassette,
     refuse_colliding_cassettes,
 )
+from harness.store.recordings import drop_unfinished, keep_unfinished, read_unfinished, recording_alone, unfinished_folder
 from harness.store.sources import read_dataset_text, read_prompts, read_script_text
 from harness.store.sweeps import read_sweep, write_sweep
 
@@ -35,9 +33,11 @@ __all__ = [
     "cassette_stem",
     "cassettes_digest",
     "cut_cassette",
+    "drop_unfinished",
     "exchanges_in",
     "experiments_folder",
     "is_cassette",
+    "keep_unfinished",
     "new_experiment",
     "open_experiment",
     "read_bytes",
@@ -48,10 +48,10 @@ __all__ = [
     "read_script_text",
     "read_sweep",
     "read_unfinished",
+    "recording_alone",
     "refuse_colliding_cassettes",
-    "unfinished_path",
+    "unfinished_folder",
     "write_cassette",
     "write_sweep",
     "write_text",
-    "write_unfinished",
 ]

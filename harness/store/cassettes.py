@@ -10,7 +10,7 @@ from harness.cassette.cut import without
 from harness.cassette.dialect.file import read_file
 from harness.cassette.exchange import Exchange
 from harness.cassette.redact import Redactor
-from harness.cassette.scan import HIGH_ENTROPY, scan
+from harness.cassette.scan import HIGH_ENTROPY, Finding, scan
 from harness.errors import CassetteError
 from harness.schema import digest
 from harness.store.files import read_bytes, write_text, write_whole
@@ -39,40 +39,22 @@ def exchanges_in(data: bytes, *, shown: str) -> tuple[Exchange, ...]:
 
 def write_cassette(root: Path, suite: str, case: str, exchanges: tuple[Exchange, ...], redactor: Redactor) -> None:
     """Write the cassette of a case, redacted; refused if anything in it still looks like a secret."""
-    _write_exchanges(root, cassette_path(root, suite, case), exchanges, redactor)
+    path = cassette_path(root, suite, case)
+    text, findings = scanned_text(exchanges, str(path.relative_to(root)), redactor)
+    for finding in findings:
+        _LOG.warning("%s: kept; say `allow` under [redact] if it is no secret", finding)
+    write_text(path, text)
 
 
-def unfinished_path(root: Path, suite: str, case: str) -> Path:
-    """Return where answers lie that were paid for while a case was recorded anew, until the recording is whole."""
-    return root / ".harness" / "recording" / suite / cassette_path(root, suite, case).name
-
-
-def read_unfinished(root: Path, suite: str, case: str) -> tuple[Exchange, ...]:
-    """Return the answers that an interrupted recording of a case left; without one there are none."""
-    path = unfinished_path(root, suite, case)
-    return read_exchanges(path, shown=str(path.relative_to(root))) if path.exists() else ()
-
-
-def write_unfinished(root: Path, suite: str, case: str, exchanges: tuple[Exchange, ...], redactor: Redactor) -> None:
-    """Write the answers that a recording of a case has so far; without any, remove the file."""
-    path = unfinished_path(root, suite, case)
-    if exchanges:
-        _write_exchanges(root, path, exchanges, redactor)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _write_exchanges(root: Path, path: Path, exchanges: tuple[Exchange, ...], redactor: Redactor) -> None:
-    shown = str(path.relative_to(root))
+def scanned_text(exchanges: tuple[Exchange, ...], shown: str, redactor: Redactor) -> tuple[str, tuple[Finding, ...]]:
+    """Return what a cassette file of these exchanges says, and what in it only looks random; CassetteError if it holds a secret."""
     text = vcr_yaml.dumps(tuple(map(redactor.exchange, exchanges)))
     findings = scan(text.encode(), shown, redactor)
     kinds = sorted({finding.kind for finding in findings} - {HIGH_ENTROPY})
     if kinds:
         message = f"{shown}: not written: it would hold something like a secret ({', '.join(kinds)})"
         raise CassetteError(message)
-    for finding in findings:
-        _LOG.warning("%s: kept; say `allow` under [redact] if it is no secret", finding)
-    write_text(path, text)
+    return text, findings
 
 
 def cut_cassette(root: Path, path: Path, indices: Collection[int]) -> None:
@@ -81,7 +63,7 @@ def cut_cassette(root: Path, path: Path, indices: Collection[int]) -> None:
     try:
         text = path.read_bytes().decode()
         if len(indices) == len(exchanges_in(text.encode(), shown=shown)):
-            _remove(path)
+            remove(path)
         else:
             write_whole(path, without(text, indices, path=shown))
     except (OSError, UnicodeDecodeError) as error:
@@ -89,7 +71,7 @@ def cut_cassette(root: Path, path: Path, indices: Collection[int]) -> None:
         raise CassetteError(message) from None
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a file, and its folder if it was the last there."""
     path.unlink()
     with contextlib.suppress(OSError):

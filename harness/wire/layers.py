@@ -98,7 +98,13 @@ class Recorder:
     over_budget: bool = False
     unpriced: str = ""
     refusal: HarnessError | None = None
-    _reserved: dict[int, float] = field(default_factory=dict)
+    _sent: dict[int, tuple[Ask, float]] = field(default_factory=dict)
+    _answered: list[Ask] = field(default_factory=list)
+
+    def unanswered(self) -> tuple[Ask, ...]:
+        """Return what was sent and never answered, not even when the client asked it again."""
+        answered = {(place_key(ask), *ask.digests.values()) for ask in self._answered}
+        return tuple(ask for ask, _ in self._sent.values() if (place_key(ask), *ask.digests.values()) not in answered)
 
     def admit(self, ask: Ask) -> None:
         """Let a request pass if the budget allows it, and nothing stopped the trial before."""
@@ -113,11 +119,12 @@ class Recorder:
             self.over_budget = True
             self._stop("the next call may go over the bound in dollars")
         else:
-            self._reserved[id(ask)] = reserved
+            self._sent[id(ask)] = ask, reserved
 
     def keep(self, ask: Ask, response: Response, latency_s: float) -> int:
         """Keep a live answer, unless it says that the key was wrong, or the server too busy or broken."""
-        reserved = self._reserved.pop(id(ask), 0.0)
+        _, reserved = self._sent.pop(id(ask), (ask, 0.0))
+        self._answered.append(ask)
         if not self.keep_errors and (response.status in _NOT_KEPT or response.status >= _SERVER_ERROR):
             self.budget.release(reserved)
             self._stop(f"HTTP {response.status} from {ask.request.host}: {_EXPLAINED.get(response.status, 'the server did not answer')}")

@@ -4,9 +4,11 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -287,7 +289,8 @@ def killed(world, *arguments, after, by=signal.SIGKILL):
 def test_a_killed_recording_loses_nothing_that_was_paid_for(agent, by, arguments, code):
     """However it ends, every answer that had arrived is on disk, and the next recording asks for the rest alone."""
     assert killed(agent, *arguments, after=3, by=by) == code
-    assert sum(len(yaml.safe_load(text)["interactions"]) for text in files(agent).values()) == 3
+    unfinished = (agent.root / ".harness/recording").rglob("*.yaml")
+    assert sum(len(yaml.safe_load(text)["interactions"]) for text in (*files(agent).values(), *map(Path.read_text, unfinished))) == 3
 
     answer = agent.record(OTHER, "--json")
 
@@ -307,6 +310,65 @@ def test_a_killed_recording_anew_keeps_the_old_cassette_and_the_new_answers(agen
     assert (answer.code, answer.json["total"]["asked"], answer.json["total"]["taken_over"]) == (0, 1, 1)
     assert "replied" in files(agent)["one.yaml"]
     assert list((agent.root / ".harness").rglob("*.yaml")) == []
+
+
+def test_a_killed_recording_of_a_changed_prompt_ends_in_the_file_that_an_unbroken_one_writes(agent):
+    """Answers that an interrupted recording paid for replace the old form of their request like any other: nothing unused is left."""
+    agent.record(OTHER)
+    agent.edit("prompts/ask/v1.md", "word", "term")
+    agent.edit("prompts/check/v1.md", "right", "correct")
+    assert killed(agent, after=1) == -9
+
+    answer = agent.record(OTHER, "--json")
+
+    assert [answer.json["total"][name] for name in ("create", "fix", "asked", "taken_over")] == [0, 6, 5, 1]
+    assert [len(cassette(agent, name)) for name in CASES] == [2, 2, 2]
+
+
+def test_answers_of_an_interrupted_recording_anew_that_nothing_asks_for_are_not_added(agent):
+    """Killed under --all, recorded again without: what is on the cassette is replayed and no copy of it is added."""
+    agent.record(RULES)
+    before = files(agent)
+    assert killed(agent, "--all", "--filter", "one", after=1) == -9
+
+    answer = agent.record(RULES, "--json")
+
+    assert (answer.code, answer.json["total"]["create"], answer.json["total"]["taken_over"], files(agent)) == (0, 0, 0, before)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--all",)], ids=["what is missing", "anew"])
+def test_a_fallback_is_not_recorded_in_place_of_a_server_out_of_reach(agent, monkeypatch, arguments):
+    """A model whose server cannot be reached is not recorded: its fallback's answer is no stand-in, and what was recorded stays."""
+    agent.edit("agent.py", "model=model, max_retries=0)", 'model=model, max_retries=0, base_url=os.environ.get("FIRST"))')
+    agent.edit("agent.py", "import operator", "import operator\nimport os")
+    agent.edit(
+        "agent.py",
+        'first.invoke([("system", system), ("user", state["answers"]',
+        'both.invoke([("system", system), ("user", state["answers"]',
+    )
+    agent.record(RULES)
+    before = files(agent)
+    if not arguments:
+        agent.edit("prompts/ask/v1.md", "word", "term")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound and not listening: refused
+        monkeypatch.setenv("FIRST", f"http://127.0.0.1:{closed.getsockname()[1]}/v1")
+        answer = agent.record(OTHER, *arguments)
+
+    assert (answer.code, files(agent)) == (3, before)
+    assert "agent/one: 127.0.0.1 did not answer what node 'ask' (step 1) asked; not recorded" in answer.err
+    monkeypatch.delenv("FIRST")
+    again = agent.record(OTHER, *arguments, "--json")
+    assert (again.code, {model for name in CASES for model in models(cassette(agent, name))}) == (0, {"large"})
+    assert list((agent.root / ".harness").rglob("*.yaml")) == []
+
+
+def test_a_connection_that_broke_and_was_tried_again_is_recorded(agent):
+    """A request that the client itself sends once more, after no answer came, is answered: the case is recorded in whole."""
+    agent.edit("agent.py", "first = ChatOpenAI(model=model, max_retries=0)", "first = ChatOpenAI(model=model, max_retries=1)")
+    answer = agent.record(RULES, busy=[(-1, {})])
+
+    assert (answer.code, len(agent.asked), models(cassette(agent))) == (0, 7, ["large", "large"])
 
 
 def test_a_secret_that_redaction_missed_is_not_kept(agent, monkeypatch):
@@ -516,6 +578,45 @@ def test_a_parallel_branch_cannot_follow_from_another(world):
     ]
     assert misses[:2] == [("ask", "large", False)] * 2
     assert "2 calls are stale of themselves, 3 follow" in plain(answer.out)
+
+
+def test_two_recordings_of_one_suite_do_not_meet(agent):
+    """While a suite is recorded, another recording of it is refused, exit code 2, and asks nothing."""
+    with serving(parse(RULES, path="rules")) as server:
+        server.hang_after = 1
+        environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "k"}
+        command = [sys.executable, "-m", "harness.cli", "record"]
+        first = subprocess.Popen(command, cwd=agent.root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while len(server.asked) < 2 and first.poll() is None:
+            time.sleep(0.02)
+        second = subprocess.run(command, cwd=agent.root, env=environment, capture_output=True, text=True, check=False)
+        first.kill()
+        first.wait()
+
+        assert (second.returncode, len(server.asked)) == (2, 2)
+        assert "suite 'agent' is being recorded by another process" in second.stderr
+    assert agent.record(RULES, "--json").json["total"]["asked"] == 5
+
+
+def test_what_is_unknown_is_not_nothing(agent):
+    """Where no answer has a price, the dollars are null in the document and called unknown, never 0."""
+    agent.edit("harness.toml", '[prices."large"]', '[prices."other"]')
+    recorded = agent.record(RULES, "--json")
+    said = agent.record(RULES, "--all").out
+    foreseen = agent.harness("record", "--all", "--dry-run", "--json")
+
+    assert [recorded.json["total"][name] for name in ("tokens", "cost_usd", "unpriced", "unmeasured")] == [108, None, 6, 0]
+    assert said == "recorded 6 exchanges; 108 tokens, cost unknown\n"
+    assert [foreseen.json["total"][name] for name in ("tokens", "cost_usd", "unknown_cost")] == [108, None, 6]
+
+
+@pytest.mark.parametrize("arguments", [("--max-cost", "nan"), ("--rate", "nan"), ("--rate", "inf")], ids="=".join)
+def test_a_bound_that_is_no_number_is_refused(agent, arguments):
+    """`nan` bounds nothing: exit code 2 names the option, and nothing is asked."""
+    answer = agent.record(RULES, *arguments)
+
+    assert (answer.code, agent.asked) == (2, [])
+    assert f"'{arguments[0]}'" in answer.err
 
 
 def test_tools_over_http_cost_no_tokens(agent):

@@ -135,3 +135,27 @@ def test_nothing_stays_frozen():
     assert random.getrandbits(64) == first
     assert time.time() > 1767225600.0
     assert uuid.uuid4() != inside[1]
+
+
+def test_a_time_of_toml_is_taken(world):
+    """The time of `freeze` may be written as a date-time of TOML, without quotes."""
+    world.write("agent.py", AGENT)
+    world.cases({"id": "one", "inputs": {"said": []}})
+    world.suite("freeze = { time = 2026-01-01T00:00:00Z, uuid = true, random = 7 }")
+
+    assert world.record(RULES).code == 0
+    assert world.harness("run").code == 0
+
+
+def test_what_is_looked_past_is_no_change_when_all_is_recorded_anew(world):
+    """Recorded anew with another time in the prompt that a normaliser looks past, and the same answers: no byte changes."""
+    world.write("agent.py", TIMED)
+    world.cases({"id": "one", "inputs": {"said": []}})
+    world.suite('normalise = ["timestamp"]')
+    world.record(RULES)
+    before = (world.root / "cassettes/agent/one.yaml").read_bytes()
+
+    answer = world.record(RULES, "--all", "--json")
+
+    assert [answer.json["total"][name] for name in ("asked", "update")] == [4, 0]
+    assert (world.root / "cassettes/agent/one.yaml").read_bytes() == before

@@ -148,7 +148,7 @@ def test_an_unknown_suite(folder):
         ),
         (SUITE + '[suites."a b"]\ngraph = "x"\ndataset = "y"\n', r"harness\.toml:4: 'a b' cannot be a name"),
         (SUITE + "a = \n", r"harness\.toml: not TOML: .*line 4"),
-        (SUITE + "prompts = 2026-11-01\n", r"harness\.toml: .*not JSON serializable"),
+        (SUITE + "prompts = 2026-11-01\n", r"harness\.toml:4: unknown key 'suites\.a\.prompts'"),
         ("", r"harness\.toml: no suites; add a table"),
     ],
 )

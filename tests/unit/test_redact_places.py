@@ -120,6 +120,29 @@ def test_compressed_bodies(compress):
     assert BUILT_IN.data(compress(b"hello")) == compress(b"hello")
 
 
+def test_a_compressed_body_of_two_members():
+    """What is compressed in several members is looked into whole, and nothing of it is lost."""
+    clean = BUILT_IN.data(gzip.compress(SAID.encode()) + gzip.compress(b" and " + SAID.encode()))
+
+    assert gzip.decompress(clean).decode() == f"{CLEAN} and {CLEAN}"
+
+
+@pytest.mark.parametrize("field", ["output", "token", "answer"])
+def test_a_stream_of_another_service(field):
+    """The pieces that other services stream under names of their own say the token together."""
+    clean = BUILT_IN.data(sse(*({field: piece} for piece in cut(SAID, 5))))
+
+    assert "".join(event[field] for event in events(clean)) == CLEAN
+
+
+@pytest.mark.parametrize("around", ["it is {}.", r"it is\n{}\n"], ids=["end of a sentence", "escaped line ends"])
+def test_an_azure_secret_in_a_sentence(around):
+    """A client secret of Azure is known where a full stop follows it, or an escape stands before it."""
+    secret = "aB3" + "8Q~" + LETTERS[:34]
+
+    assert secret not in BUILT_IN.text(around.format(secret))
+
+
 def test_a_compressed_request():
     """A request that says it is compressed is kept uncompressed."""
     request = lean_request(Request("POST", "https://h", gzip.compress(b'{"a": 1}'), (("Content-Encoding", "gzip"),)))
