@@ -158,7 +158,8 @@ def test_no_secret_reaches_the_cassette(recorded, monkeypatch):
 def test_errors_of_the_server_are_recorded_or_not_by_kind(recorded):
     """A refused request (400) is recorded and replayed as the SDK's exception; a busy or broken server (429, 5xx) is not."""
     recorded.edit("agent.py", "temperature=0.0", "temperature=0.0, max_retries=0")
-    recorded.record('- {when: {}, reply: {status: 400, text: "too long"}}', "--all")
+    (recorded.root / "cassettes/agent/one.yaml").unlink()
+    recorded.record('- {when: {}, reply: {status: 400, text: "too long"}}')
     assert recorded.harness("run").code == 3
     assert "InvalidRequest" in recorded.trial().trace.crash.type
 
