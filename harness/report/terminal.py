@@ -13,7 +13,7 @@ from harness.trace import NodeStep, ToolCall, WireCall
 
 _CASES_SHOWN = 5
 _REASONS_SHOWN = 2
-_EXCERPT = 200
+_EXCERPT = 280  # a miss says what was recorded and what is asked now
 _TEXT_SHOWN = 2000
 
 
