@@ -282,12 +282,14 @@ def arrived(world):
 
 def killed(world, *arguments, after, by=signal.SIGKILL):
     """Start a recording in a process of its own, end it by a signal once its server hangs, and return its exit code."""
+    wanted = len(arrived(world)) + after
     with serving(parse(OTHER, path="rules")) as server:
         server.hang_after = after
         environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "k"}
         command = [sys.executable, "-m", "harness.cli", "record", *arguments]
         process = subprocess.Popen(command, cwd=world.root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and (len(server.asked) <= after or len(arrived(world)) < after):
+        late = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < late and (len(server.asked) <= after or len(arrived(world)) < wanted):
             time.sleep(0.02)
         process.send_signal(by)
         return process.wait()
