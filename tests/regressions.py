@@ -1,0 +1,111 @@
+"""Seeded regressions: an edit of a reference suite in a copy of the project, and what the harness has to say of it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Regression:
+    """An edit of one file; the run of the suite has to end with one of `codes` and to say every one of `texts`."""
+
+    what: str
+    file: str
+    edits: tuple[tuple[str, str], ...]
+    codes: frozenset[int]
+    texts: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
+    """What the run is narrowed to, as on the command line."""
+
+    def __str__(self):
+        """Return the test's id."""
+        return self.what
+
+
+def copy_of(suite, folder):
+    """Return a copy of one reference suite in this folder, to be edited."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(ROOT / "graphs", folder / "graphs", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "cassettes" / suite, folder / "cassettes" / suite)
+    (folder / "datasets").mkdir()
+    shutil.copy(ROOT / "datasets" / f"{suite}.jsonl", folder / "datasets")
+    shutil.copy(ROOT / "harness.toml", folder)
+    return folder
+
+
+def harness(root, *arguments):
+    """Run the command in a process of its own, without the variables that a developer's shell may have."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "LANGSMITH", "LANGCHAIN"))}
+    command = [sys.executable, "-m", "harness.cli", *arguments]
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+
+
+def run(root, *arguments):
+    """Run suites and return the document, whose exit code is that of the process."""
+    answer = harness(root, "run", "--json", *arguments)
+    assert answer.stdout, answer.stderr
+    document = json.loads(answer.stdout)
+    assert document["exit_code"] == answer.returncode
+    return document
+
+
+def edit(root, name, *pairs):
+    """Replace pieces of a file, each of which has to be there."""
+    path = root / name
+    text = path.read_text("utf-8")
+    for old, new in pairs:
+        assert old in text, f"{old!r} is not in {name}"
+        text = text.replace(old, new)
+    path.write_text(text, "utf-8")
+
+
+def trials(root, document):
+    """Return the trials of an experiment as plain JSON."""
+    path = root / "reports" / "experiments" / document["experiment"] / "trials.jsonl"
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def assert_caught(suite, regression, folder):
+    """Apply the regression to a copy of the suite; the run must end as it says, for the reasons that it says."""
+    root = copy_of(suite, folder)
+    edit(root, regression.file, *regression.edits)
+
+    document = run(root, suite, *regression.arguments)
+
+    assert document["exit_code"] in regression.codes, document["suites"]
+    told = json.dumps(
+        [
+            document["suites"][suite]["reasons"],
+            [[trial.get("scores"), trial.get("misses"), trial.get("trace", {}).get("crash")] for trial in trials(root, document)],
+        ],
+        ensure_ascii=False,
+    )
+    unsaid = [text for text in regression.texts if text not in told]
+    shown = harness(root, "gate").stdout if unsaid else ""
+    assert not [text for text in unsaid if text not in shown], shown
+
+
+@cache
+def unchanged(suite):
+    """Return the document and the trials of a suite as it is."""
+    document = run(ROOT, suite)
+    return document, trials(ROOT, document)
+
+
+def assert_no_op(suite, file, folder, *pairs):
+    """Apply an edit that changes nothing; the trials have to keep every byte."""
+    _, before = unchanged(suite)
+    root = copy_of(suite, folder)
+    edit(root, file, *pairs)
+
+    document = run(root, suite)
+
+    assert document["exit_code"] == 0, document["suites"]
+    assert trials(root, document) == before
