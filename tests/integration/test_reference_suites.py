@@ -41,8 +41,10 @@ SEEDED = [
             (
                 (
                     'return cast("Team", f"{state[\'category\']}_team")',
-                    'swapped = {"billing": "technical", "technical": "billing", "general": "general"}\n    '
-                    'return cast("Team", f"{swapped[state[\'category\']]}_team")',
+                    (
+                        'swapped = {"billing": "technical", "technical": "billing", "general": "general"}\n    '
+                        'return cast("Team", f"{swapped[state[\'category\']]}_team")'
+                    ),
                 ),
             ),
             frozenset({1}),
