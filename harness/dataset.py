@@ -26,6 +26,7 @@ ModelFault = Literal[
     "content_filter",
     "connect_error",
     "timeout",
+    "cut_stream",
     "error_event",
     "empty",
     "truncated_json",
@@ -154,6 +155,12 @@ class FaultSpec(Value):
         first = self.at.model_call or self.at.embedding or self.at.tool_call or 1
         times = self.times or (math.inf if self.fault == "endless_tools" else 1)
         return first <= number < first + times
+
+    def __str__(self) -> str:
+        """Write the fault as a flag of the command line."""
+        place = self.at.model_dump(exclude_none=True)
+        details = self.model_dump(exclude={"at", "fault"}, exclude_none=True)
+        return f"{self.fault}@{','.join(f'{name}={value}' for name, value in {**place, **details}.items())}"
 
     @field_validator("at")
     @classmethod

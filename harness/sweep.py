@@ -18,7 +18,7 @@ FORMAT = 1  # 1: the first
 
 MODEL_FAULTS: tuple[ModelFault, ...] = get_args(ModelFault)
 TOOL_FAULTS: tuple[ToolFault, ...] = get_args(ToolFault)
-_EMBEDDING_FAULTS = frozenset({"rate_limit", "server_error", "overloaded", "auth", "connect_error", "timeout"})
+_EMBEDDING_FAULTS = frozenset({"rate_limit", "server_error", "overloaded", "auth", "connect_error", "timeout", "cut_stream"})
 _LIMITS = frozenset({"loops", "cost", "duration"})
 
 CellOutcome = Literal["answered", "degraded", "limit", "looped", "crash", "unrecorded"]

@@ -47,7 +47,10 @@ class Faults:
         if whole is None or whole.response is None:
             return None
         answer = fault.damaged(name, whole.response, ask.segments)
-        return replace(whole, source="fault", response=answer, fits=False) if answer else None
+        if answer is None:
+            return None
+        is_cut = name == "cut_stream"
+        return replace(whole, source="fault", response=answer, fits=is_cut, cut=is_cut)
 
 
 def _is_here(spec: FaultSpec, ask: Ask) -> bool:

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from harness.cassette.exchange import KEPT_REQUEST_HEADERS, Request, Response
 from harness.wire.body import body_bytes
+from harness.wire.cut import CAN_BREAK, HTTPX_LIKE, cutting, lose_connection
 from harness.wire.reset import without_resets
 from harness.wire.transport import is_turned_down, sent_at
 from harness.wire.trial import Note, TrialWire, current
 
 _TRACING_PATHS = re.compile(r"(/api(/v\d)?)?/(runs|info|otel|sessions)\b")
-_HTTPX_LIKE = ("httpx", "httpx2")
 
 
 @contextmanager
@@ -33,6 +33,8 @@ def patched() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(without_resets())
         for patcher in itertools.chain(*builds):
+            if getattr(patcher, "attribute", None) in CAN_BREAK:
+                patcher.new = cutting(patcher.attribute, patcher.new)
             stack.enter_context(patcher)
         yield
 
@@ -75,6 +77,8 @@ class _Stub:
         note = vcr_request.harness_note
         if note.reply.failure:
             _fail(self.library, note.reply.failure, f"{note.reply.failure} (injected by the harness)")
+        if note.reply.cut:
+            lose_connection(self.library, note.given.body)
         return _vcr_response(note.given)
 
     def append(self, vcr_request: Any, response: dict[str, Any]) -> None:
@@ -122,7 +126,7 @@ def _response(response: dict[str, Any]) -> Response:
 
 def _fail(library: str, failure: str, message: str) -> NoReturn:
     """Raise the time-out or the connection error of the client library itself."""
-    if library in _HTTPX_LIKE:
+    if library in HTTPX_LIKE:
         module = __import__(library)
         raise (module.ReadTimeout if failure == "timeout" else module.ConnectError)(message)
     if library == "aiohttp":

@@ -22,6 +22,7 @@ from harness.errors import HarnessError, WireStop
 from harness.experiment import LiveAttempt
 from harness.trace import Place, Source, WireCall
 
+CONNECTION_LOST = "the connection was lost in the middle of the answer"
 _LATER_NOTED = 20
 
 Position = Callable[[], tuple[Place, str]]
@@ -44,7 +45,7 @@ class Ask:
 class Reply:
     """How a request was answered: by a response, or by an exception that the client library is to raise.
 
-    `fits` tells that the response was given to a request of this very form, whole or streamed.
+    `fits` tells that the response was given to a request of this very form, whole or streamed; `cut` that the connection is lost after it.
     """
 
     source: Source
@@ -55,6 +56,7 @@ class Reply:
     latency_s: float | None = None
     drift: tuple[str, ...] = ()
     fits: bool = False
+    cut: bool = False
 
 
 class Layer(Protocol):
@@ -314,7 +316,7 @@ def wire_call(note: Note, place: Place) -> WireCall:
         answered_model=answer.model if answer else None,
         status=reply.response.status if reply.response else None,
         fault=reply.fault,
-        error=reply.failure or (answer.error if answer else None),
+        error=reply.failure or (CONNECTION_LOST if reply.cut else answer.error if answer else None),
         streamed=note.streamed,
         converted=note.converted,
         usage=answer.usage if answer else None,
