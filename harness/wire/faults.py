@@ -21,11 +21,12 @@ class Faults:
     specs: Sequence[FaultSpec]
     below: Sequence[Lend] = ()
     _struck: set[int] = field(default_factory=set)
+    _damaged_before: dict[tuple[int, str], Reply] = field(default_factory=dict)
 
     def __call__(self, ask: Ask) -> Reply | None:
         """Return the fault that strikes this request."""
         for index, spec in enumerate(self.specs):
-            reply = self._struck_by(spec, ask) if _is_here(spec, ask) else None
+            reply = self._struck_by(index, spec, ask) if _is_here(spec, ask) else None
             if reply is not None:
                 self._struck.add(index)
                 return replace(reply, fault=spec.fault)
@@ -35,15 +36,15 @@ class Faults:
         """Return the faults of requests that struck nothing."""
         return tuple(spec for index, spec in enumerate(self.specs) if index not in self._struck)
 
-    def _struck_by(self, spec: FaultSpec, ask: Ask) -> Reply | None:
+    def _struck_by(self, index: int, spec: FaultSpec, ask: Ask) -> Reply | None:
         name = cast("ModelFault", spec.fault)
         if name in _FAILURES:
             return Reply("fault", failure=name)
         error = fault.error_answer(name, ask.segments, retry_after_s=spec.retry_after_s, status=spec.status)
-        return Reply("fault", error) if error else self._damaged(name, ask)
+        return Reply("fault", error) if error else self._damaged(index, name, ask)
 
-    def _damaged(self, name: ModelFault, ask: Ask) -> Reply | None:
-        whole = next((reply for lend in self.below if (reply := lend(ask)) is not None), None)
+    def _damaged(self, index: int, name: ModelFault, ask: Ask) -> Reply | None:
+        whole = self._whole(index, ask)
         if whole is None or whole.response is None:
             return None
         answer = fault.damaged(name, whole.response, ask.segments)
@@ -51,6 +52,15 @@ class Faults:
             return None
         is_cut = name == "cut_stream"
         return replace(whole, source="fault", response=answer, fits=is_cut, cut=is_cut)
+
+    def _whole(self, index: int, ask: Ask) -> Reply | None:
+        """Return the answer to damage; where a fault lasts, what nothing below answers is answered as the request before was."""
+        slot = (index, str(ask.segments.parts["endpoint"]))
+        whole = next((reply for lend in self.below if (reply := lend(ask)) is not None), None)
+        if whole is None:
+            return self._damaged_before.get(slot)
+        self._damaged_before[slot] = replace(whole, exchange=None)
+        return whole
 
 
 def _is_here(spec: FaultSpec, ask: Ask) -> bool:
