@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 import time_machine
 
+from harness.clock.lane import NS, this_lane, tracked_lane
 from harness.clock.patch import patched
-from harness.clock.timeline import NS, Stalled, Timeline, this_lane, tracked_lane
+from harness.clock.timeline import Stalled, Timeline
 from harness.clock.watch import Watch
 
 __all__ = ["Clock", "Stalled", "patched", "virtual_clock"]

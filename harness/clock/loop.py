@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from harness.clock import outside
-from harness.clock.timeline import Lane, mutex, tracked_lane
+from harness.clock.lane import Lane, mutex, tracked_lane
 
 SELECTORS = tuple(
     getattr(selectors, name)

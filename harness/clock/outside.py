@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from harness.clock.timeline import NS, Lane, tracked_lane
+from harness.clock.lane import NS, Lane, tracked_lane
 
 _QUIET_NS = NS
 """A connection that has sent nothing for so long since its last answer is taken for idle."""

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from harness.clock.timeline import Lane, Stalled, TrialOver, local, mutex, this_lane, tracked_lane, wake
+from harness.clock.lane import Lane, local, mutex, this_lane, tracked_lane, wake
+from harness.clock.timeline import Stalled, TrialOver
 
 _real_lock = threading.Lock
 _take_rlock = _thread.RLock.acquire

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from harness.clock.timeline import NS, tracked_lane
+from harness.clock.lane import NS, tracked_lane
 
 BEGIN_NS = 1_000 * NS
 """What the monotonic clocks show when virtual time begins."""

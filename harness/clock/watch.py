@@ -14,7 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from harness.clock.timeline import NS, Lane, Stalled, Timeline, mutex
+from harness.clock.lane import NS, Lane, mutex
+from harness.clock.timeline import Stalled, Timeline
 
 _real_ns = time.monotonic_ns
 _real_lock = threading.Lock
