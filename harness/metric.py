@@ -19,7 +19,8 @@ from harness.score import Score
 from harness.stats import Confusion, mean, quantile
 from harness.trace import Trace, WireCall
 
-DURATIONS = ("duration_s.p50", "duration_s.p95", "duration_s.p99", "ttft_s.p50", "ttft_s.p95")
+DURATIONS = {"duration_s.p50": 0.5, "duration_s.p95": 0.95, "duration_s.p99": 0.99}
+FIRST_TOKENS = ("ttft_s.p50", "ttft_s.p95")
 NAMES = (
     "route.accuracy",
     "pass.rate",
@@ -33,6 +34,7 @@ NAMES = (
     "steps.mean",
     "steps.max",
     *DURATIONS,
+    *FIRST_TOKENS,
     "limit_hit.rate",
     "fallback.rate",
     "tool_failure.rate",
@@ -47,7 +49,7 @@ _DIGITS = 12
 _FAILURES_KEPT = 200
 _REASON_KEPT = 300
 _RATE_LIMITED = 429
-_NO_DURATIONS = "durations need virtual time, which this version does not have"
+_NO_FIRST_TOKENS = "the recordings do not say when the first token came"
 _NOWHERE = "(none)"
 
 
@@ -112,7 +114,9 @@ class Tally:
     def __init__(self, trials: Iterable[Trial] = ()) -> None:
         self._outcomes: Counter[Outcome] = Counter()
         self._happened: Counter[str] = Counter()
-        self._numbers: dict[str, array[float]] = {name: array("d") for name in ("cost_usd", "tokens", "model_calls", "tool_calls", "steps")}
+        self._numbers: dict[str, array[float]] = {
+            name: array("d") for name in ("cost_usd", "tokens", "model_calls", "tool_calls", "steps", "duration_s")
+        }
         self._unscored_spent: dict[str, array[float]] = {"cost_usd": array("d"), "tokens": array("d")}
         self._unknown: dict[str, Counter[str]] = {"cost_usd": Counter(), "tokens": Counter()}
         self._cases: dict[str, set[str]] = {}
@@ -271,7 +275,8 @@ class Tally:
             "tool_calls.mean": self._known(mean(self._numbers["tool_calls"])),
             "steps.mean": self._known(mean(self._numbers["steps"])),
             "steps.max": self._known(max(self._numbers["steps"], default=None)),
-            **{name: Metric(reason=_NO_DURATIONS) for name in DURATIONS},
+            **{name: self._lasted(share) for name, share in DURATIONS.items()},
+            **{name: Metric(reason=_NO_FIRST_TOKENS) for name in FIRST_TOKENS},
             **self._rates(),
         }
 
@@ -347,6 +352,10 @@ class Tally:
         calls = trace.model_calls
         for name, number in (("model_calls", len(calls)), ("tool_calls", len(trace.tools)), ("steps", trace.supersteps)):
             self._numbers[name].append(number)
+        if trace.duration_s is None:
+            self._happened["in real time"] += 1
+        else:
+            self._numbers["duration_s"].append(trace.duration_s)
         counts = {
             "model call": len(calls),
             "rate limited": sum(call.status == _RATE_LIMITED for call in calls),
@@ -359,6 +368,12 @@ class Tally:
         for what in ("rate limited", "tool failure", "limit", "fallback"):
             if counts[what]:
                 self._mark(what, case)
+
+    def _lasted(self, share: float) -> Metric:
+        in_real_time = self._happened["in real time"]
+        if in_real_time:
+            return Metric(reason=f"{in_real_time} trial(s) ran in real time, whose durations are no figures")
+        return self._known(quantile(self._numbers["duration_s"], share))
 
     def _route_metrics(self) -> dict[str, Metric]:
         figures = {f"route.{router}.accuracy": _share(*self._right(router)) for router in self.routers}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import time_machine
 
@@ -11,10 +12,12 @@ from harness.clock.patch import patched
 from harness.clock.timeline import Stalled, Timeline
 from harness.clock.watch import Watch
 
-__all__ = ["Clock", "Stalled", "patched", "virtual_clock"]
+__all__ = ["Clock", "ClockKind", "Stalled", "patched", "virtual_clock"]
 
 PATIENCE_S = 20.0
 """How many real seconds a thread may hold up the others before that is taken for a stall."""
+
+ClockKind = Literal["virtual", "real"]
 
 _watch = Watch()
 

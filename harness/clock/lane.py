@@ -1,5 +1,6 @@
 """A lane: one thread as virtual time sees it, and how it waits and is woken."""
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Literal
@@ -124,6 +125,15 @@ class _Local(threading.local):
 
 
 local = _Local()
+
+
+def _forget() -> None:
+    """Live in real time in a forked process, where no other thread is left."""
+    mutex._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001, as Python's own modules do
+    local.lane = None
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def this_lane() -> Lane:

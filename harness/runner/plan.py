@@ -7,6 +7,7 @@ from typing import Any
 
 from harness import checks, graph, prompt, store
 from harness.checks import CheckContext
+from harness.clock import ClockKind
 from harness.config import DEFAULT, Project, Suite, Variant
 from harness.dataset import Case, Dataset, parse
 from harness.errors import ConfigError, GraphError, NothingRan, UsageError, WireStop
@@ -30,6 +31,7 @@ class Selection:
     limit: int | None = None
     failing: frozenset[tuple[str, str]] | None = None
     repeat: int = 1
+    clock: ClockKind = "virtual"
 
     @property
     def narrows(self) -> bool:

@@ -152,7 +152,7 @@ def _lines(plan: Plan, tasks: list[Task], missing: list[int], jobs: int) -> Iter
 
 
 def _work(plan: Plan, tasks: list[Task]) -> tuple[Callable[[int], str], Callable[[], None]]:
-    runner = TrialRunner(plan.project.root, plan.project.config.prices)
+    runner = TrialRunner(plan.project.root, plan.project.config.prices, plan.selection.clock)
 
     def work(index: int) -> str:
         return run_task(plan, tasks[index], runner).to_json()

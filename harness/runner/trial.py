@@ -17,11 +17,12 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphRecursionError
 from langgraph.types import Command
 
-from harness import checks
+from harness import checks, clock
 from harness.cassette.exchange import Exchange
 from harness.cassette.miss import Miss
 from harness.cassette.redact import redact
 from harness.cassette.tape import Cassette, Cursor
+from harness.clock import ClockKind
 from harness.dataset import Case, End
 from harness.errors import WireStop
 from harness.experiment import Trial, outcome
@@ -49,20 +50,25 @@ class Ended:
     interrupts: tuple[Interrupt, ...] = ()
     crash: BaseException | None = None
     answers: list[Any] = field(default_factory=list)
+    duration_s: float | None = None
 
 
 class TrialRunner:
     """Runs trials one after the other; keeps the event loop and, with build = "worker", the graphs between them."""
 
-    def __init__(self, root: Path, prices: Mapping[str, Price]) -> None:
+    def __init__(self, root: Path, prices: Mapping[str, Price], clock: ClockKind = "virtual") -> None:
         self._root = root
         self._prices = prices
+        self._clock = clock
+        self._patch: contextlib.ExitStack | None = None
         self._loop = asyncio.Runner()
         self._graphs: dict[tuple[str, str], Any] = {}
 
     def close(self) -> None:
-        """Close the event loop."""
+        """Close the event loop, and give Python its own clocks back."""
         self._loop.close()
+        if self._patch is not None:
+            self._patch.close()
 
     def run(self, bench: Bench, case: Case, repeat: int, exchanges: tuple[Exchange, ...], recorder: Recorder | None = None) -> Trial:
         """Run one trial over the exchanges recorded for its case; with a recorder, what is missing is asked of the real server."""
@@ -79,13 +85,31 @@ class TrialRunner:
         )
         _empty_model_cache()
         with running(wire):
-            ended = self._execute(bench, case, repeat, observer)
+            ended = self._execute_on_clock(bench, case, repeat, observer, wire)
             story = observer.story()
             if recorder:
                 _put_in_order(recorder, len(exchanges), wire, story)
             trace = _redacted(self._trace(bench, ended, story, wire))
             scores = (*_scores(bench, _redacted(case), trace), *_unplayed(case, ended, layers))
         return _trial(bench, case, repeat=repeat, trace=trace, scores=scores, wire=wire, story=story)
+
+    def _execute_on_clock(self, bench: Bench, case: Case, repeat: int, observer: Observer, wire: TrialWire) -> Ended:
+        """Execute the graph in virtual time, unless real time is asked for or real servers answer."""
+        if self._clock == "real" or wire.store is not None:
+            return self._execute(bench, case, repeat, observer)
+        if self._patch is None:
+            self._patch = contextlib.ExitStack()
+            self._patch.enter_context(clock.patched())
+        ended = Ended()
+        try:
+            with clock.virtual_clock() as passing:
+                wire.clock = passing
+                ended = self._execute(bench, case, repeat, observer)
+        except clock.Stalled as stalled:
+            ended.ends, ended.crash = "error", stalled
+            self._renew_loop()
+        ended.duration_s = passing.elapsed_s
+        return ended
 
     def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer) -> Ended:
         config: RunnableConfig = {
@@ -139,6 +163,7 @@ class TrialRunner:
             state=plain(ended.state),
             text=last_text(ended.state),
             ends=ended.ends,
+            duration_s=ended.duration_s,
             crash=self._crash(ended.crash, story) if ended.crash else None,
             recursion_limit=bench.suite.recursion_limit,
         )

@@ -57,6 +57,16 @@ class Layer(Protocol):
         """Answer `ask` or return None."""
 
 
+class Clock(Protocol):
+    """What the recorded latencies of a trial pass on."""
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in the calling thread."""
+
+    async def pass_time_async(self, seconds: float) -> None:
+        """Let time pass in the calling task."""
+
+
 Store = Callable[[Ask, Response, float], int | None]
 """Keeps a live answer with its latency in seconds; returns its index, or None where it is not to be kept."""
 
@@ -98,8 +108,10 @@ class TrialWire:
         prompts: Mapping[str, str],
         allow_hosts: Sequence[str] = (),
         store: Store | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.cursor = cursor
+        self.clock = clock
         self.store = store
         self.notes: list[Note] = []
         self.misses: list[tuple[Miss, str]] = []
