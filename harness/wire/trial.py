@@ -74,6 +74,16 @@ class Live(Protocol):
         """Keep an answer and return its index, None if it is not kept, or raise RecordingStopped; `latency_s` is the last attempt's."""
 
 
+class Clock(Protocol):
+    """What the recorded latencies of a trial pass on."""
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in the calling thread."""
+
+    async def pass_time_async(self, seconds: float) -> None:
+        """Let time pass in the calling task."""
+
+
 class RecordingStopped(WireStop):
     """A request that is not sent, or whose answer is not kept: the trial cannot go on as it would have."""
 
@@ -124,6 +134,7 @@ class TrialWire:
         live: Live | None = None,
     ) -> None:
         self.cursor = cursor
+        self.clock: Clock | None = None
         self.live = live
         self.notes: list[Note] = []
         self.misses: list[tuple[Miss, str]] = []
