@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 State = Literal["running", "ready", "waiting", "outside", "ended"]
 
 NS = 1_000_000_000
+WORK = "an item of a queue"
+"""What the threads of a pool wait for between their jobs."""
+
 mutex = threading.RLock()
 """Guards every lane and timeline; a real lock, taken before anything was replaced."""
 
@@ -52,6 +55,11 @@ class Lane:
         """Tell whether this thread, which is running, lives in virtual time."""
         timeline = self.timeline
         return timeline is not None and not timeline.over and self.state == "running" and not self.aside
+
+    @property
+    def stuck(self) -> bool:
+        """Tell whether this thread waits, and not just for work: then it ends where the trial cannot go on."""
+        return self.state == "waiting" and self.waits_for != WORK
 
     def deadline_ns(self, timeout_s: float | None) -> int | None:
         """Return when a wait of so many seconds that starts now ends, virtual or real as the thread lives; None for never."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from harness.clock.lane import Lane, local, mutex, this_lane, tracked_lane, wake
+from harness.clock.lane import WORK, Lane, local, mutex, this_lane, tracked_lane, wake
 from harness.clock.timeline import Stalled, TrialOver
 
 _real_lock = threading.Lock
@@ -182,7 +182,7 @@ class SimpleQueue:
         if timeout is not None and timeout < 0:
             message = "'timeout' must be a non-negative number"
             raise ValueError(message)
-        if not block or not _contend(self, attempt, timeout, "an item of a queue"):
+        if not block or not _contend(self, attempt, timeout, WORK):
             raise _queue.Empty
         return taken[0]
 

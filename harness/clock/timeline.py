@@ -150,15 +150,15 @@ class Timeline:
             self.failure = self.failure or failure
             self.over = True
             for lane in self.lanes:
-                if lane.state in {"waiting", "ready"}:
+                if lane.stuck or lane.state == "ready":
                     lane.stop = Stalled(self.failure)
                     lane.state, lane.waiting = "ready", False
                     lane.go()
 
     def close(self) -> None:
-        """End what still sleeps, let it unwind, and hand the rest back to real time; the main lane calls it."""
+        """End what still sleeps, or is in a deadlock, let it unwind, and hand the rest back to real time; the main lane calls it."""
         rounds = 0
-        while not self.over and (self._end_sleepers() or self._ready):
+        while not self.over and (self._end_leftovers() or self._ready):
             rounds += 1
             if rounds > _MAX_ROUNDS:
                 self.fail(f"a thread does not end with its trial: {self.explain(self)}")
@@ -168,13 +168,17 @@ class Timeline:
             self.over = True
             self._main.timeline = None
 
-    def _end_sleepers(self) -> bool:
+    def _end_leftovers(self) -> bool:
         with mutex:
-            sleepers = self.sleepers
+            stuck = [lane for lane in self.lanes if lane.stuck] if self.failure else []
+            sleepers = [lane for lane in self.sleepers if lane not in stuck]
+            for lane in stuck:
+                lane.stop = Stalled(self.failure)
             for lane in sleepers:
                 lane.stop = TrialOver("the trial is over")
+            for lane in (*stuck, *sleepers):
                 self._make_ready(lane)
-            return bool(sleepers)
+            return bool(stuck or sleepers)
 
     def _make_ready(self, lane: Lane) -> None:
         lane.state, lane.waiting = "ready", False

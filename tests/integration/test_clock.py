@@ -345,6 +345,25 @@ def stall(run, patience_s=0.2):
     return str(stalled.value)
 
 
+def test_nothing_is_left_of_a_deadlock():
+    """Threads that wait for each other are ended when that is said, or the process would never end; those of a pool stay for more work."""
+    mine, other = threading.Event(), threading.Event()
+    threads = [threading.Thread(target=event.wait) for event in (mine, other)]
+    with futures.ThreadPoolExecutor(1) as pool:
+
+        def run():
+            pool.submit(sleep, 1).result()
+            for thread in threads:
+                thread.start()
+            mine.wait()
+
+        stall(run)
+        for thread in threads:
+            thread.join(10)
+        assert not any(thread.is_alive() for thread in threads)
+        assert pool.submit(lambda: 1).result(10) == 1
+
+
 def run_threads(*targets):
     """Run functions in threads of their own, to the end."""
     threads = [threading.Thread(target=target) for target in targets]

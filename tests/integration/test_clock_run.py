@@ -126,7 +126,7 @@ def test_real_time_on_request(world):
     answer = world.harness("run", "--clock", "real", "--json")
     suite = answer.json["suites"]["agent"]
     assert world.trial().trace.duration_s is None
-    assert suite["metric_reasons"]["duration_s.p50"] == "1 trial(s) ran in real time, whose durations are no figures"
+    assert suite["metric_reasons"]["duration_s.p50"] == "1 trial ran in real time, whose durations are no figures"
 
 
 def test_resuming_keeps_the_clock(world):
