@@ -18,15 +18,17 @@ TOOL_FAULTS: tuple[ToolFault, ...] = get_args(ToolFault)
 _LIMITS = frozenset({"loops", "cost", "duration"})
 _KEYS_SHOWN = 3
 
-CellOutcome = Literal["answered", "degraded", "limit", "looped", "crash", "unrecorded"]
+CellOutcome = Literal["answered", "degraded", "limit", "looped", "crash", "hang", "unrecorded"]
 OUTCOMES: tuple[CellOutcome, ...] = get_args(CellOutcome)
 """From best to worst, but for `unrecorded`, of which nothing is known."""
 
 _BROKEN: Mapping[CellOutcome, str] = {
     "crash": "it crashed",
+    "hang": "it waits for what never comes",
     "limit": "it ran into the graph's recursion limit",
     "looped": "it went round in circles until the graph's recursion limit",
 }
+_STALLS = frozenset({"NeverAnswered", "Stalled"})
 _EXPECTED: Mapping[CellOutcome, str] = {"crash": "error", "limit": "limit", "looped": "limit"}
 
 
@@ -94,7 +96,8 @@ def _outcome(trial: Trial, base: Trial) -> CellOutcome:
     if trial.misses:
         return "unrecorded"
     if trial.live or trial.trace.ends == "error":
-        return "crash"
+        crash = trial.trace.crash
+        return "hang" if crash is not None and crash.type in _STALLS and not trial.live else "crash"
     if trial.trace.ends == "limit":
         signals = loop_signals(trial.trace)
         return "looped" if signals.repeated_calls or signals.repeated_states or signals.no_progress else "limit"
@@ -119,7 +122,7 @@ def _broken(outcome: CellOutcome, trial: Trial, base: Trial, settings: SweepSett
 def _reason(outcome: CellOutcome, trial: Trial, base: Trace) -> str:
     """Say in one line why a cell has its outcome."""
     trace = trial.trace
-    if outcome in {"crash", "unrecorded"}:
+    if outcome in {"crash", "hang", "unrecorded"}:
         return next(iter(trial.reasons), "")
     if outcome == "answered":
         return "; ".join(("the same answer as without the fault", *_calls(trace, base)))

@@ -7,7 +7,8 @@ from harness.schema import Value
 from harness.stats import mean, quantile
 from harness.tally import ALWAYS_CHECKED, Count, counted
 
-DURATIONS = ("duration_s.p50", "duration_s.p95", "duration_s.p99", "ttft_s.p50", "ttft_s.p95")
+DURATIONS = {"duration_s.p50": 0.5, "duration_s.p95": 0.95, "duration_s.p99": 0.99}
+FIRST_TOKENS = ("ttft_s.p50", "ttft_s.p95")
 NAMES = (
     "route.accuracy",
     "pass.rate",
@@ -21,6 +22,7 @@ NAMES = (
     "steps.mean",
     "steps.max",
     *DURATIONS,
+    *FIRST_TOKENS,
     "limit_hit.rate",
     "fallback.rate",
     "tool_failure.rate",
@@ -31,7 +33,7 @@ NAMES = (
 )
 
 _DIGITS = 12
-_NO_DURATIONS = "durations need virtual time, which this version does not have"
+_NO_FIRST_TOKENS = "the recordings do not say when the first token came"
 
 
 class Metric(Value):
@@ -67,7 +69,8 @@ class Tally(Count):
             "tool_calls.mean": self._known(mean(self._numbers["tool_calls"])),
             "steps.mean": self._known(mean(self._numbers["steps"])),
             "steps.max": self._known(max(self._numbers["steps"], default=None)),
-            **{name: Metric(reason=_NO_DURATIONS) for name in DURATIONS},
+            **{name: self._lasted(share) for name, share in DURATIONS.items()},
+            **{name: Metric(reason=_NO_FIRST_TOKENS) for name in FIRST_TOKENS},
             **self._rates(),
         }
 
@@ -102,6 +105,12 @@ class Tally(Count):
         models = ", ".join(repr(model) for model in sorted(self._unknown[name])[:5])
         what = "cost" if name == "cost_usd" else "tokens"
         return Metric(reason=f"{what} unknown in {unknown} of {counted(self.trials - self.stale, 'trial')}: {models}")
+
+    def _lasted(self, share: float) -> Metric:
+        in_real_time = self._happened["in real time"]
+        if in_real_time:
+            return Metric(reason=f"{counted(in_real_time, 'trial')} ran in real time, whose durations are no figures")
+        return self._known(quantile(self._numbers["duration_s"], share))
 
     def _rates(self) -> dict[str, Metric]:
         happened, measured, kept = self._happened, self.measured, self.trials - self.stale

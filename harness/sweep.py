@@ -14,7 +14,9 @@ from harness.trace import Place, Trace, WireCall
 
 FORMAT = 1  # 1: the first
 
-_EMBEDDING_FAULTS = frozenset({"rate_limit", "server_error", "overloaded", "auth", "connect_error", "timeout", "cut_stream"})
+_EMBEDDING_FAULTS = frozenset(
+    {"rate_limit", "server_error", "overloaded", "auth", "connect_error", "timeout", "hang", "slow", "cut_stream"}
+)
 
 
 class Wanting(Value):

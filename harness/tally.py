@@ -94,7 +94,9 @@ class Count:
     def __init__(self, trials: Iterable[Trial] = ()) -> None:
         self._outcomes: Counter[Outcome] = Counter()
         self._happened: Counter[str] = Counter()
-        self._numbers: dict[str, array[float]] = {name: array("d") for name in ("cost_usd", "tokens", "model_calls", "tool_calls", "steps")}
+        self._numbers: dict[str, array[float]] = {
+            name: array("d") for name in ("cost_usd", "tokens", "model_calls", "tool_calls", "steps", "duration_s")
+        }
         self._unscored_spent: dict[str, array[float]] = {"cost_usd": array("d"), "tokens": array("d")}
         self._unknown: dict[str, Counter[str]] = {"cost_usd": Counter(), "tokens": Counter()}
         self._cases: dict[str, set[str]] = {}
@@ -311,6 +313,10 @@ class Count:
         calls = trace.model_calls
         for name, number in (("model_calls", len(calls)), ("tool_calls", len(trace.tools)), ("steps", trace.supersteps)):
             self._numbers[name].append(number)
+        if trace.duration_s is None:
+            self._happened["in real time"] += 1
+        else:
+            self._numbers["duration_s"].append(trace.duration_s)
         counts = {
             "model call": len(calls),
             "rate limited": sum(call.status == _RATE_LIMITED for call in calls),

@@ -136,7 +136,7 @@ class Crash(Value):
 class Trace(Value):
     """What one trial did, in the order of supersteps. `state` is the final state, `text` the last message's text.
 
-    `duration_s` is None: it needs virtual time, which there is none of yet.
+    `duration_s` is how long it took in virtual time; None where it ran in real time.
     """
 
     steps: tuple[NodeStep, ...] = ()

@@ -84,6 +84,7 @@ def make_plan(project: "Project", repeat: int, selecting: dict[str, Any]) -> "Pl
             failing=None if failing is None else _failing_cases(project.root, failing),
             repeat=repeat,
             faults=parse_faults(selecting.get("faults", ())),
+            clock=selecting.get("clock", "virtual"),
         ),
     )
 

@@ -86,12 +86,14 @@ def _swept(
 
 @contextlib.contextmanager
 def _sealed(*, recording: bool) -> Any:
-    """Seal the process; to record, with the keys that there are and at the pace that servers like."""
+    """Seal the process, in virtual time; to record, with the keys that there are and at the pace that servers like."""
+    from harness.clock import patched
     from harness.runner.run import sealed, sealed_without_keys
     from harness.wire.pace import Pace
     from harness.wire.transport import paced
 
     with contextlib.ExitStack() as stack:
+        stack.enter_context(patched())
         stack.enter_context(sealed() if recording else sealed_without_keys())
         if recording:
             stack.enter_context(paced(Pace()))

@@ -11,6 +11,7 @@ from harness.cassette.normalise import Normaliser
 from harness.cassette.redact import BUILT_IN, Redactor
 from harness.cassette.segments import Segments, segments
 from harness.checks import CheckContext
+from harness.clock import ClockKind
 from harness.config import DEFAULT, Project, Suite, Variant
 from harness.dataset import Case, Dataset, FaultSpec, parse
 from harness.errors import ConfigError, GraphError, NothingRan, UsageError, WireStop
@@ -39,6 +40,7 @@ class Selection:
     failing: frozenset[tuple[str, str]] | None = None
     repeat: int = 1
     faults: tuple[FaultSpec, ...] = ()
+    clock: ClockKind = "virtual"
 
     @property
     def narrows(self) -> bool:

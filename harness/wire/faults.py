@@ -11,7 +11,8 @@ from harness.wire.trial import Ask, Reply
 Lend = Callable[[Ask], Reply | None]
 """Returns the answer to a request without using it up: whoever asks again after a damaged answer gets it whole."""
 
-_FAILURES = frozenset({"connect_error", "timeout"})
+_FAILURES = frozenset({"connect_error", "timeout", "hang"})
+_USUAL_DELAY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,16 @@ class Faults:
         name = cast("ModelFault", spec.fault)
         if name in _FAILURES:
             return Reply("fault", failure=name)
+        if name == "slow":
+            return self._slowed(index, ask, _USUAL_DELAY_S if spec.delay_s is None else spec.delay_s)
         error = fault.error_answer(name, ask.segments, retry_after_s=spec.retry_after_s, status=spec.status)
         return Reply("fault", error) if error else self._damaged(index, name, ask)
+
+    def _slowed(self, index: int, ask: Ask, delay_s: float) -> Reply | None:
+        whole = self._whole(index, ask)
+        if whole is None or whole.response is None:
+            return None
+        return replace(whole, source="fault", latency_s=(whole.latency_s or 0.0) + delay_s, delay_s=delay_s)
 
     def _damaged(self, index: int, name: ModelFault, ask: Ask) -> Reply | None:
         whole = self._whole(index, ask)

@@ -1,20 +1,26 @@
 """The patch: vcrpy's stubs for every HTTP library, put in once per process, asking the wire of the running trial."""
 
+import functools
 import itertools
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any, NoReturn
+from unittest import mock
 from urllib.parse import urlsplit
 
 from harness.cassette.exchange import KEPT_REQUEST_HEADERS, Request, Response
 from harness.wire.body import body_bytes
 from harness.wire.cut import CAN_BREAK, HTTPX_LIKE, cutting, lose_connection
+from harness.wire.patience import PATIENT, answered_in_time, patient_connection
 from harness.wire.reset import without_resets
 from harness.wire.transport import is_turned_down, sent_at
 from harness.wire.trial import Note, TrialWire, current
 
 _TRACING_PATHS = re.compile(r"(/api(/v\d)?)?/(runs|info|otel|sessions)\b")
+_ASYNC = frozenset({"handle_async_request", "_request"})  # httpx and its like, aiohttp
+_owed: ContextVar[list[Awaitable[None]] | None] = ContextVar("harness_owed", default=None)
 
 
 @contextmanager
@@ -33,10 +39,60 @@ def patched() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(without_resets())
         for patcher in itertools.chain(*builds):
-            if getattr(patcher, "attribute", None) in CAN_BREAK:
-                patcher.new = cutting(patcher.attribute, patcher.new)
+            attribute = getattr(patcher, "attribute", None)
+            if attribute in CAN_BREAK:
+                patcher.new = cutting(attribute, patcher.new)
+            if attribute in _ASYNC:
+                patcher.new = _owing(patcher.new)
+            if attribute is not None and attribute in PATIENT:
+                patcher.new = PATIENT[attribute](patcher.new)
             stack.enter_context(patcher)
+        stack.enter_context(_patient_connections())
         yield
+
+
+def _patient_connections() -> AbstractContextManager[Any]:
+    from vcr.stubs import VCRConnection  # noqa: PLC0415, as above
+
+    return mock.patch.object(VCRConnection, "getresponse", patient_connection(VCRConnection.getresponse))
+
+
+def _owing(stub: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the asynchronous stub that lets the latency of its answer pass in the calling task, not in the whole loop."""
+
+    @functools.wraps(stub)
+    async def owing_stub(*args: Any, **kwargs: Any) -> Any:
+        owed: list[Awaitable[None]] = []
+        token = _owed.set(owed)
+        try:
+            return await stub(*args, **kwargs)
+        finally:
+            _owed.reset(token)
+            for latency in owed:
+                await latency
+
+    return owing_stub
+
+
+def _let_pass(trial: TrialWire, latency_s: float | None) -> None:
+    """Let the latency of an answer pass on the trial's clock; an asynchronous stub owes it."""
+    if trial.clock is None or not latency_s:
+        return
+    owed = _owed.get()
+    if owed is None:
+        trial.clock.pass_time(latency_s)
+    else:
+        owed.append(trial.clock.pass_time_async(latency_s))
+
+
+def _never_answer(trial: TrialWire, note: Note) -> None:
+    """Let the client wait for good, and end the trial after that; an asynchronous stub owes it."""
+    what = f"{note.ask.place} waits for an answer of {note.ask.request.host} that never comes; its client has no read time-out"
+    owed = _owed.get()
+    if owed is None:
+        trial.wait_for_good(what)
+    else:
+        owed.append(trial.wait_for_good_async(what))
 
 
 class _Stub:
@@ -75,6 +131,11 @@ class _Stub:
     def play_response(self, vcr_request: Any) -> dict[str, Any]:
         """Return the answer as vcrpy's stubs want it, or raise what the client library would."""
         note = vcr_request.harness_note
+        note.reply = answered_in_time(note.reply, streamed=note.streamed)
+        if note.reply.failure == "hang":
+            _never_answer(vcr_request.harness_trial, note)
+        else:
+            _let_pass(vcr_request.harness_trial, note.reply.latency_s)
         if note.reply.failure:
             _fail(self.library, note.reply.failure, f"{note.reply.failure} (injected by the harness)")
         if note.reply.cut:

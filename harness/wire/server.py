@@ -168,6 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif note.reply.cut:
             self._send_part(note.given)
         else:
+            self.server.stopping.wait(note.reply.delay_s)
             self._send(note.given)
 
     def _send_miss(self, trial: TrialWire, stop: WireStop) -> None:

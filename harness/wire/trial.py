@@ -24,6 +24,7 @@ from harness.trace import Place, Source, WireCall
 
 CONNECTION_LOST = "the connection was lost in the middle of the answer"
 _LATER_NOTED = 20
+_FOR_GOOD_S = 86_400.0  # no agent waits for a day
 
 Position = Callable[[], tuple[Place, str]]
 """Where the calling code stands in the graph, and the raw id of that execution of the node ("" where unknown)."""
@@ -45,7 +46,8 @@ class Ask:
 class Reply:
     """How a request was answered: by a response, or by an exception that the client library is to raise.
 
-    `fits` tells that the response was given to a request of this very form, whole or streamed; `cut` that the connection is lost after it.
+    `fits` tells that the response was given to a request of this very form, whole or streamed; `cut` that the connection is lost after it;
+    `delay_s` is the part of the latency that passes before the first byte.
     """
 
     source: Source
@@ -57,6 +59,7 @@ class Reply:
     drift: tuple[str, ...] = ()
     fits: bool = False
     cut: bool = False
+    delay_s: float = 0.0
 
 
 class Layer(Protocol):
@@ -76,6 +79,16 @@ class Live(Protocol):
         """Keep an answer and return its index, None if it is not kept, or raise RecordingStopped; `latency_s` is the last attempt's."""
 
 
+class Clock(Protocol):
+    """What the recorded latencies of a trial pass on."""
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in the calling thread."""
+
+    async def pass_time_async(self, seconds: float) -> None:
+        """Let time pass in the calling task."""
+
+
 class RecordingStopped(WireStop):
     """A request that is not sent, or whose answer is not kept: the trial cannot go on as it would have."""
 
@@ -86,6 +99,10 @@ class MissingExchange(WireStop):
 
 class LiveConnection(WireStop):
     """A connection that was to be opened past the wire."""
+
+
+class NeverAnswered(WireStop):
+    """A wait, for an answer or a tool, that nothing ends."""
 
 
 class NotRedacted(WireStop):
@@ -126,6 +143,7 @@ class TrialWire:
         live: Live | None = None,
     ) -> None:
         self.cursor = cursor
+        self.clock: Clock | None = None
         self.live = live
         self.notes: list[Note] = []
         self.misses: list[tuple[Miss, str]] = []
@@ -135,6 +153,7 @@ class TrialWire:
         self.ignored = tuple(ignore_hosts)
         self.sockets = 0
         self.broken: HarnessError | None = None
+        self.hangs: str | None = None
         self.child_pipe = -1
         self._pid = os.getpid()
         self._layers = tuple(layers)
@@ -178,6 +197,22 @@ class TrialWire:
             with self._unbroken():
                 index = self.live.keep(note.ask, response, latency_s) if self.live else None
             note.reply = Reply("live", response, exchange=index, latency_s=latency_s)
+
+    def wait_for_good(self, what: str) -> None:
+        """Let the calling thread wait until nobody waits any more, and raise NeverAnswered; without a clock, at once."""
+        if self.clock is not None:
+            self.clock.pass_time(_FOR_GOOD_S)
+        raise self._never(what)
+
+    async def wait_for_good_async(self, what: str) -> None:
+        """Let the calling task wait until nobody waits any more, and raise NeverAnswered; without a clock, at once."""
+        if self.clock is not None:
+            await self.clock.pass_time_async(_FOR_GOOD_S)
+        raise self._never(what)
+
+    def _never(self, what: str) -> NeverAnswered:
+        self.hangs = self.hangs or what
+        return NeverAnswered(what)
 
     def allows(self, request: Request) -> bool:
         """Tell whether the config lets a request past the wire: its host, or host:port, is in allow_hosts."""

@@ -41,7 +41,7 @@ def test_every_call_fails_in_every_way(agent):
 
     assert code == 0, [cell for cell in found.values() if cell["broken"]]
     assert {(place, number) for place, number, _ in found} == {("ask", 1), ("ask", 2), ("tool look", 1)}
-    assert len(found) == 18 + 18 + 5
+    assert len(found) == 20 + 20 + 6
     assert found["ask", 1, "rate_limit"]["outcome"] == "answered"
     assert found["ask", 1, "auth"]["outcome"] == "degraded"
     assert found["ask", 2, "refusal"]["outcome"] == "degraded"
