@@ -39,6 +39,7 @@ from harness.wire.tools import ToolFaults, faulty
 from harness.wire.trial import Layer, LiveConnection, MissingExchange, TrialWire, running, wire_call
 
 _LEFTOVERS_S = 1.0
+_MICRO = 6
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 
 
@@ -160,7 +161,7 @@ class TrialRunner:
         except clock.Stalled as stalled:
             ended.ends, ended.crash = "error", stalled
             self._renew_loop()
-        ended.duration_s = passing.elapsed_s
+        ended.duration_s = round(passing.elapsed_s, _MICRO)
         return ended
 
     def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer) -> Ended:
