@@ -39,7 +39,6 @@ from harness.wire.tools import ToolFaults, faulty
 from harness.wire.trial import Layer, LiveConnection, MissingExchange, TrialWire, running, wire_call
 
 _LEFTOVERS_S = 1.0
-_MICRO = 6
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 
 
@@ -120,7 +119,7 @@ class TrialRunner:
                 return self._execute(bench, case, repeat, observer)
 
         with running(wire):
-            ended = self._execute_on_clock(wire, execute)
+            ended = self._execute_on_clock(observer, wire, execute)
             if wire.broken:
                 raise wire.broken
             story = observer.story()
@@ -146,7 +145,7 @@ class TrialRunner:
             command=record_command(bench.name, bench.variant, case.id),
         )
 
-    def _execute_on_clock(self, wire: TrialWire, execute: Callable[[], Ended]) -> Ended:
+    def _execute_on_clock(self, observer: Observer, wire: TrialWire, execute: Callable[[], Ended]) -> Ended:
         """Execute the graph in virtual time, unless real time is asked for or real servers answer."""
         if self._clock == "real" or wire.live is not None:
             return execute()
@@ -156,12 +155,12 @@ class TrialRunner:
         ended = Ended()
         try:
             with clock.virtual_clock() as passing:
-                wire.clock = passing
+                wire.clock, observer.now = passing, lambda: passing.elapsed_s
                 ended = execute()
         except clock.Stalled as stalled:
             ended.ends, ended.crash = "error", stalled
             self._renew_loop()
-        ended.duration_s = round(passing.elapsed_s, _MICRO)
+        ended.duration_s = passing.elapsed_s
         return ended
 
     def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer) -> Ended:

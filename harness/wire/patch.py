@@ -13,7 +13,7 @@ from harness.cassette.exchange import KEPT_REQUEST_HEADERS, Request, Response
 from harness.wire.body import body_bytes
 from harness.wire.reset import without_resets
 from harness.wire.transport import is_turned_down, sent_at
-from harness.wire.trial import Note, TrialWire, current
+from harness.wire.trial import Clock, Note, TrialWire, current
 
 _TRACING_PATHS = re.compile(r"(/api(/v\d)?)?/(runs|info|otel|sessions)\b")
 _HTTPX_LIKE = ("httpx", "httpx2")
@@ -60,15 +60,25 @@ def _owing(stub: Callable[..., Any]) -> Callable[..., Any]:
     return owing_stub
 
 
-def _let_pass(trial: TrialWire, latency_s: float | None) -> None:
+def _let_pass(note: Note, clock: Clock | None) -> None:
     """Let the recorded latency of an answer pass on the trial's clock; an asynchronous stub owes it."""
-    if trial.clock is None or not latency_s:
+    if clock is None or note.reply is None:
         return
-    owed = _owed.get()
-    if owed is None:
-        trial.clock.pass_time(latency_s)
-    else:
-        owed.append(trial.clock.pass_time_async(latency_s))
+    owed, latency_s = _owed.get(), note.reply.latency_s or 0
+    if owed is not None:
+        owed.append(_passing(note, clock, latency_s))
+        return
+    try:
+        clock.pass_time(latency_s)
+    finally:
+        note.end_s = clock.elapsed_s
+
+
+async def _passing(note: Note, clock: Clock, latency_s: float) -> None:
+    try:
+        await clock.pass_time_async(latency_s)
+    finally:
+        note.end_s = clock.elapsed_s
 
 
 class _Stub:
@@ -107,7 +117,7 @@ class _Stub:
     def play_response(self, vcr_request: Any) -> dict[str, Any]:
         """Return the answer as vcrpy's stubs want it, or raise what the client library would."""
         note = vcr_request.harness_note
-        _let_pass(vcr_request.harness_trial, note.reply.latency_s)
+        _let_pass(note, vcr_request.harness_trial.clock)
         if note.reply.failure:
             _fail(self.library, note.reply.failure, f"{note.reply.failure} (injected by the harness)")
         return _vcr_response(note.given)
