@@ -1,6 +1,7 @@
 """Virtual time: on a virtual clock waiting takes no real time, and every thread and event loop agrees on what time it is."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -19,7 +20,18 @@ PATIENCE_S = 20.0
 
 ClockKind = Literal["virtual", "real"]
 
+_MICRO = 6
 _watch = Watch()
+_walls: list[time_machine.Traveller] = []
+
+
+def _go_on() -> None:
+    """Let the wall clock go on in a forked process, which lives in real time."""
+    for wall in _walls:
+        wall.move_to(wall.time_ns() / NS, tick=True)
+
+
+os.register_at_fork(after_in_child=_go_on)
 
 
 class Clock:
@@ -30,8 +42,8 @@ class Clock:
 
     @property
     def elapsed_s(self) -> float:
-        """Return the virtual seconds since the trial began."""
-        return self._timeline.now_ns / NS
+        """Return the virtual seconds since the trial began, to the microsecond: what is real costs a nanosecond here and there."""
+        return round(self._timeline.now_ns / NS, _MICRO)
 
     @property
     def stalled(self) -> str | None:
@@ -68,6 +80,7 @@ def virtual_clock(start: float | None = None, *, patience_s: float = PATIENCE_S)
     with patched(), time_machine.travel(start, tick=False) as wall:
         timeline = Timeline(main, wall.shift, patience_s)
         _watch.begin(timeline)
+        _walls.append(wall)
         try:
             yield Clock(timeline)
         except Stalled:
@@ -75,6 +88,7 @@ def virtual_clock(start: float | None = None, *, patience_s: float = PATIENCE_S)
                 raise
         finally:
             timeline.close()
+            _walls.remove(wall)
             _watch.end()
     if timeline.failure is not None:
         raise Stalled(timeline.failure)

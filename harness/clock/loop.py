@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from harness.clock import outside
-from harness.clock.lane import Lane, mutex, tracked_lane
+from harness.clock.lane import NS, Lane, mutex, tracked_lane
 
 SELECTORS = tuple(
     getattr(selectors, name)
@@ -25,13 +25,15 @@ def select(selector: Any, timeout: float | None = None) -> Any:
     lane = tracked_lane()
     if lane is None or lane.timeline is None:
         return real(selector, timeout)
+    pipe = _own_pipe(selector)
+    if timeout is not None and pipe is None:
+        timeout = max(timeout, 0) + 1 / NS  # who counts what is left of a time-out looks again until it is less than nothing
     if timeout is not None and timeout <= 0:
         lane.timeline.step_back(lane)
         return real(selector, 0)
     if found := real(selector, 0):
         return found
     deadline_ns = lane.deadline_ns(timeout)
-    pipe = _own_pipe(selector)
     found = outside.await_events(lane, deadline_ns, partial(outside.awaited, selector, pipe), partial(real, selector))
     if found is None:
         _wait(lane, selector, deadline_ns)
@@ -63,7 +65,7 @@ def wake_up(loop: Any) -> None:
             lane.timeline.wake(lane)
 
 
-def _own_pipe(selector: Any) -> int:
-    """Return the number of the pipe through which the running loop is woken; -1 where the selector is not a loop's."""
+def _own_pipe(selector: Any) -> int | None:
+    """Return the number of the pipe through which the running loop is woken; None where the selector is not a loop's."""
     loop: Any = asyncio._get_running_loop()  # noqa: SLF001, get_running_loop raises
-    return loop._ssock.fileno() if getattr(loop, "_selector", None) is selector else -1  # noqa: SLF001
+    return loop._ssock.fileno() if getattr(loop, "_selector", None) is selector else None  # noqa: SLF001

@@ -21,10 +21,10 @@ _ALWAYS = float("inf")
 _real_waitpid = os.waitpid
 
 
-def awaited(selector: Any, own_pipe: int) -> tuple[str, ...]:
+def awaited(selector: Any, own_pipe: int | None) -> tuple[str, ...]:
     """Return the names of the real things that a selector watches and from which an answer may still come."""
     watched = selector.get_map()
-    if len(watched) <= (own_pipe in watched):
+    if len(watched) <= (own_pipe is not None):
         return ()
     return tuple(_named(fd) for fd in list(watched) if fd != own_pipe and _may_answer(fd))
 

@@ -37,6 +37,7 @@ class Timeline:
         self.real_waits: dict[str, None] = {}
         self.lanes: list[Lane] = [main]
         self.turns = 0
+        self.readings = 0
         self.wake_at: int | None = None
         self.explain: Callable[[Timeline], str] = lambda _: ""
         self.alert: Callable[[], None] = lambda: None

@@ -25,7 +25,25 @@ class Reading:
         lane = tracked_lane()
         if lane is None or lane.timeline is None:
             return self._real()
+        lane.timeline.readings += 1
         return self._virtual(BEGIN_NS + lane.timeline.now_ns)
+
+
+class WallReading:
+    """A wall clock of the `time` module, which time-machine moves; it counts how often it is read."""
+
+    __slots__ = ("__name__", "_moved")
+
+    def __init__(self, moved: Callable[[], Any]) -> None:
+        self._moved = moved
+        self.__name__ = moved.__name__
+
+    def __call__(self) -> Any:
+        """Return the time."""
+        lane = tracked_lane()
+        if lane is not None and lane.timeline is not None:
+            lane.timeline.readings += 1
+        return self._moved()
 
 
 class Sleep:
@@ -57,4 +75,6 @@ def replacements() -> dict[Any, Any]:
         time.monotonic_ns: Reading(time.monotonic_ns, int),
         time.perf_counter: Reading(time.perf_counter, seconds),
         time.perf_counter_ns: Reading(time.perf_counter_ns, int),
+        time.time: WallReading(time.time),
+        time.time_ns: WallReading(time.time_ns),
     }

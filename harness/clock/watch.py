@@ -22,6 +22,9 @@ _real_lock = threading.Lock
 _OWN = os.path.dirname(__file__)  # noqa: PTH120, compared with names of code
 _LIBRARY = os.path.dirname(os.__file__)  # noqa: PTH120
 _STEPS = 4
+_MANY_READINGS = 1_000_000
+"""How often a thread that computes does not look at the clock, and one that spins on it does."""
+
 _NUMBER = re.compile(r"[-_]\d+")
 
 
@@ -68,7 +71,8 @@ class Watch:
                 timeline.elapse()
             if timeline.turns != self._turns or timeline.holder is None:
                 self._turns, self._since_ns = timeline.turns, now_ns
-            elif now_ns - self._since_ns >= timeline.patience_s * NS and len(timeline.lanes) > 1:
+                timeline.readings = 0
+            elif now_ns - self._since_ns >= timeline.patience_s * NS and _holds_up(timeline):
                 self._since_ns = now_ns
                 _stop(timeline)
 
@@ -85,6 +89,11 @@ def _pause_s(timeline: Timeline) -> float:
     return pause_s if due is None else min(pause_s, max(0.0, (due - _real_ns()) / NS))
 
 
+def _holds_up(timeline: Timeline) -> bool:
+    """Tell whether others wait for the thread that runs, or it waits itself, for a clock to go on."""
+    return len(timeline.lanes) > 1 or timeline.readings > _MANY_READINGS
+
+
 def _stop(timeline: Timeline) -> None:
     holder = timeline.holder
     timeline.fail(explain(timeline))
@@ -98,12 +107,16 @@ def explain(timeline: Timeline) -> str:
     head = (
         "deadlock in virtual time: every thread waits for another"
         if holder is None
-        else f"virtual time stands still: one thread has not waited for {timeline.patience_s:g} real seconds, and others wait for it"
+        else f"virtual time stands still: one thread has not waited for {timeline.patience_s:g} real seconds{_held_up(timeline)}"
     )
     frames = sys._current_frames()  # noqa: SLF001, there is no other way to see where a thread is
     lanes = "; ".join(f"thread {_name(lane)!r} {_doing(lane, holder)} at {_place(frames.get(lane.ident or 0))}" for lane in timeline.lanes)
     tasks = "; ".join(_tasks(timeline))
     return f"{head}: {lanes}{'; ' if tasks else ''}{tasks}. `--clock real` runs this in real time"
+
+
+def _held_up(timeline: Timeline) -> str:
+    return ", and others wait for it" if len(timeline.lanes) > 1 else ", and looks at the clock again and again"
 
 
 def _doing(lane: Lane, holder: Lane | None) -> str:

@@ -119,7 +119,7 @@ class TrialRunner:
                 return self._execute(bench, case, repeat, observer)
 
         with running(wire):
-            ended = self._execute_on_clock(wire, execute)
+            ended = self._execute_on_clock(observer, wire, execute)
             if wire.hangs is not None:  # the code under test may have swallowed the exception that said it
                 ended.ends, ended.crash, ended.duration_s = "error", NeverAnswered(wire.hangs), None
             if wire.broken:
@@ -147,7 +147,7 @@ class TrialRunner:
             command=record_command(bench.name, bench.variant, case.id),
         )
 
-    def _execute_on_clock(self, wire: TrialWire, execute: Callable[[], Ended]) -> Ended:
+    def _execute_on_clock(self, observer: Observer, wire: TrialWire, execute: Callable[[], Ended]) -> Ended:
         """Execute the graph in virtual time, unless real time is asked for or real servers answer."""
         if self._clock == "real" or wire.live is not None:
             return execute()
@@ -157,7 +157,7 @@ class TrialRunner:
         ended = Ended()
         try:
             with clock.virtual_clock() as passing:
-                wire.clock = passing
+                wire.clock, observer.now = passing, lambda: passing.elapsed_s
                 ended = execute()
         except clock.Stalled as stalled:
             ended.ends, ended.crash = "error", stalled

@@ -16,7 +16,7 @@ from harness.wire.cut import CAN_BREAK, HTTPX_LIKE, cutting, lose_connection
 from harness.wire.patience import PATIENT, answered_in_time, patient_connection
 from harness.wire.reset import without_resets
 from harness.wire.transport import is_turned_down, sent_at
-from harness.wire.trial import Note, TrialWire, current
+from harness.wire.trial import Clock, Note, Reply, TrialWire, current
 
 _TRACING_PATHS = re.compile(r"(/api(/v\d)?)?/(runs|info|otel|sessions)\b")
 _ASYNC = frozenset({"handle_async_request", "_request"})  # httpx and its like, aiohttp
@@ -74,25 +74,39 @@ def _owing(stub: Callable[..., Any]) -> Callable[..., Any]:
     return owing_stub
 
 
-def _let_pass(trial: TrialWire, latency_s: float | None) -> None:
+def _let_pass(trial: TrialWire, note: Note) -> None:
     """Let the latency of an answer pass on the trial's clock; an asynchronous stub owes it."""
-    if trial.clock is None or not latency_s:
+    owed, reply = _owed.get(), note.reply
+    if reply is None or (trial.clock is None and reply.failure != "hang"):
         return
-    owed = _owed.get()
-    if owed is None:
-        trial.clock.pass_time(latency_s)
-    else:
-        owed.append(trial.clock.pass_time_async(latency_s))
+    if owed is not None:
+        owed.append(_passing(trial, note, reply))
+        return
+    with _ending(note, trial.clock):
+        if reply.failure == "hang":
+            trial.wait_for_good(_never(note))
+        elif trial.clock is not None:
+            trial.clock.pass_time(reply.latency_s or 0)
 
 
-def _never_answer(trial: TrialWire, note: Note) -> None:
-    """Let the client wait for good, and end the trial after that; an asynchronous stub owes it."""
-    what = f"{note.ask.place} waits for an answer of {note.ask.request.host} that never comes; its client has no read time-out"
-    owed = _owed.get()
-    if owed is None:
-        trial.wait_for_good(what)
-    else:
-        owed.append(trial.wait_for_good_async(what))
+async def _passing(trial: TrialWire, note: Note, reply: Reply) -> None:
+    with _ending(note, trial.clock):
+        if reply.failure == "hang":
+            await trial.wait_for_good_async(_never(note))
+        elif trial.clock is not None:
+            await trial.clock.pass_time_async(reply.latency_s or 0)
+
+
+@contextmanager
+def _ending(note: Note, clock: Clock | None) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        note.end_s = None if clock is None else clock.elapsed_s
+
+
+def _never(note: Note) -> str:
+    return f"{note.ask.place} waits for an answer of {note.ask.request.host} that never comes; its client has no read time-out"
 
 
 class _Stub:
@@ -132,10 +146,7 @@ class _Stub:
         """Return the answer as vcrpy's stubs want it, or raise what the client library would."""
         note = vcr_request.harness_note
         note.reply = answered_in_time(note.reply, streamed=note.streamed)
-        if note.reply.failure == "hang":
-            _never_answer(vcr_request.harness_trial, note)
-        else:
-            _let_pass(vcr_request.harness_trial, note.reply.latency_s)
+        _let_pass(vcr_request.harness_trial, note)
         if note.reply.failure:
             _fail(self.library, note.reply.failure, f"{note.reply.failure} (injected by the harness)")
         if note.reply.cut:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import multiprocessing
 import re
 import subprocess
 import sys
@@ -281,6 +282,23 @@ def test_a_process_in_a_thread(seconds):
     assert clock.real_waits == ("the process 'sleep'",)
 
 
+def doubled(number):
+    """Work for a process; it says what its clocks do, too."""
+    wall = time.time()
+    began = time.monotonic()
+    time.sleep(0.02)
+    return number * 2, time.time() - wall > 0.01, time.monotonic() - began > 0.01
+
+
+def test_a_pool_of_processes():
+    """Forked processes work in real time with all their clocks, and what waits for them hits no time-out before its time."""
+    fork = multiprocessing.get_context("fork")
+    with virtual_clock() as clock, futures.ProcessPoolExecutor(1, mp_context=fork) as pool:
+        assert pool.submit(doubled, 21).result(timeout=60) == (42, True, True)
+        sleep(5)
+    assert clock.elapsed_s == pytest.approx(5, abs=1e-6)
+
+
 def test_a_thread_from_before_joins_in():
     """A thread that waits for work since before the clock does that work in virtual time."""
     go, done = threading.Event(), threading.Event()
@@ -418,12 +436,17 @@ def test_a_lock_from_before_held_across_a_sleep():
     assert re.search(r"stands still: .*'Thread \(work\)' runs, or waits for what the clock does not see, at .*in work", stalled)
 
 
-def test_spinning_on_the_clock():
-    """A loop that waits for the time to pass without waiting is stopped and named."""
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "among others"])
+@pytest.mark.parametrize("clock", ["monotonic", "time"])
+def test_spinning_on_the_clock(clock, alone):
+    """A loop that waits for the time to pass without waiting is stopped and named, also where no other thread waits for it."""
 
     def run():
-        threading.Thread(target=sleep, args=(1,)).start()
-        while time.monotonic() < 1005:
+        if not alone:
+            threading.Thread(target=sleep, args=(1,)).start()
+        read = getattr(time, clock)
+        end = read() + 5
+        while read() < end:
             pass
 
     assert re.search(r"has not waited for 0.3 real seconds.*test_clock.py:\d+ in run", stall(run, patience_s=0.3))

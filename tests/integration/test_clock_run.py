@@ -69,11 +69,11 @@ RULES = """
 ANSWERS = {"output": {"state.answers": ["A", "B"]}}
 
 
-def agent(world, nodes, limits="", **case):
+def agent(world, nodes, limits="", tables="", **case):
     """Write a suite of one case over these nodes, and record it; each answer then took 300 seconds."""
     world.write("agent.py", AGENT)
     world.write("agent.py", world.root.joinpath("agent.py").read_text("utf-8") + world.write("nodes.py", nodes).read_text("utf-8"))
-    world.suite(limits)
+    world.suite(limits, tables=tables)
     world.cases({"id": "one", "inputs": {"answers": []}, **case})
     assert world.record(RULES).code == 0
     cassette = world.root / "cassettes/agent/one.yaml"
@@ -93,6 +93,49 @@ def test_latencies_pass_in_virtual_time(world, nodes):
     assert answer.code == 0, answer.out + answer.err
     assert [trial.trace.duration_s for trial in world.trials()] == [300.0] * 20
     assert answer.json["suites"]["agent"]["metrics"]["duration_s.p99"] == 300.0
+
+
+def test_ten_minutes_pass_at_once(world):
+    """A chain of two recorded calls of 300 seconds takes 600 virtual ones; each node, call and wait is where it was in time."""
+    nodes = """
+    def first(state):
+        return {"answers": [model.invoke("alpha").content]}
+
+
+    def second(state):
+        time.sleep(2.5)
+        return {"answers": [model.invoke("beta").content]}
+
+
+    NODES = {}
+
+
+    def build():
+        graph = StateGraph(State)
+        graph.add_sequence([first, second])
+        graph.add_edge(START, "first")
+        return graph.compile()
+    """
+    agent(world, nodes, expected=ANSWERS)
+
+    answer = world.harness("run", "--json")
+
+    assert answer.code == 0, answer.out + answer.err
+    trace = world.trial().trace
+    assert trace.duration_s == 602.5
+    assert [(step.place.node, step.start_s, step.duration_s) for step in trace.steps] == [("first", 0.0, 300.0), ("second", 300.0, 302.5)]
+    assert [(call.start_s, call.duration_s) for call in trace.calls] == [(0.0, 300.0), (302.5, 300.0)]
+    metrics = answer.json["suites"]["agent"]["metrics"]
+    assert (metrics["node.first.duration_s.p50"], metrics["node.second.duration_s.p95"]) == (300.0, 302.5)
+    shown = world.harness("show", "latest", "one").out
+    assert re.search(r"2 second +1 300.000 s 302.500 s", shown)
+
+
+def test_a_node_that_no_trial_visited_has_no_duration(world):
+    """A bound on the time of a node that is never visited cannot be evaluated, and says so."""
+    agent(world, SYNC, tables="[suites.agent.gate]\n'node.gamma.duration_s.p95' = { max = 1 }", expected=ANSWERS)
+    answer = world.harness("run")
+    assert "no trial visited node 'gamma'" in answer.out
 
 
 def test_a_duration_can_be_bounded(world):
@@ -117,7 +160,31 @@ def test_a_timeout_strikes_at_its_moment(world):
     """
     agent(world, nodes, expected={"output": {"state.answers": ["late"]}})  # recorded, the answer came in time
     assert world.harness("run").code == 0
-    assert world.trial().trace.duration_s == 45.0
+    trace = world.trial().trace
+    assert trace.duration_s == 45.0
+    assert [(call.latency_s, call.duration_s) for call in trace.calls] == [(300.0, 45.0)]
+    assert "left after 45.000 s" in " ".join(world.harness("show", "latest", "one").out.split())
+
+
+def test_a_sweep_takes_virtual_time(world):
+    """The pauses between the attempts of a client take no time in a sweep: each struck call of a day's back-off is a cell at once."""
+    nodes = """
+    def ask(state):
+        for pause in (3600, 86400):
+            try:
+                return {"answers": [ChatOpenAI(model="gpt-4o-mini", max_retries=0).invoke("alpha").content]}
+            except Exception:
+                time.sleep(pause)
+        return {"answers": []}
+
+
+    NODES = {"ask": ask}
+    """
+    agent(world, nodes)
+    began = time.monotonic()
+    answer = world.harness("sweep")
+    assert time.monotonic() - began < 600
+    assert "15 cells" in answer.out, answer.out + answer.err
 
 
 def test_real_time_on_request(world):
