@@ -24,7 +24,7 @@ AGENT = """
 
 
     def ask(state):
-        model = ChatOpenAI(model="gpt-4o-mini", max_retries=0).bind_tools([look, delete])
+        model = ChatOpenAI(model="gpt-4o-mini", max_retries=0, timeout=60).bind_tools([look, delete])
         for attempt in range(3):
             try:
                 return {"messages": [model.invoke(state["messages"])]}

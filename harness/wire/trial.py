@@ -24,7 +24,7 @@ from harness.trace import Place, Source, WireCall, lasted
 
 CONNECTION_LOST = "the connection was lost in the middle of the answer"
 _LATER_NOTED = 20
-_FOR_GOOD_S = 86_400.0  # no agent waits for a day
+_FOR_GOOD_S = 30 * 86_400.0  # no agent waits for a month
 
 Position = Callable[[], tuple[Place, str]]
 """Where the calling code stands in the graph, and the raw id of that execution of the node ("" where unknown)."""

@@ -20,7 +20,7 @@ def agent(world):
     world.write("script.yaml", RULES)
     world.suite(
         'script = "script.yaml"\nrecursion_limit = 12\nlimits = { model_calls = 8 }',
-        tables="[suites.agent.sweep]\nrisky_tools = ['delete']\nallow = { endless_tools = ['looped'] }",
+        tables="[suites.agent.sweep]\nrisky_tools = ['delete']\nallow = { endless_tools = ['looped'], hang = ['hang'] }",
     )
     world.cases({"id": "one", "inputs": {"messages": [{"role": "user", "content": "look"}]}})
     return world
@@ -207,7 +207,7 @@ def test_limits_under_faults(agent):
 
 def test_a_limit_that_is_expected_breaks_nothing(agent):
     """A case that is expected to reach the recursion limit may reach it under a fault too."""
-    agent.edit("harness.toml", "allow = { endless_tools = ['looped'] }", "faults = ['rate_limit']")
+    agent.edit("harness.toml", "allow = { endless_tools = ['looped'], hang = ['hang'] }", "faults = ['rate_limit']")
     endless = {"at": {"model_call": 2}, "fault": "endless_tools"}
     inputs = {"messages": [{"role": "user", "content": "look"}]}
     agent.edit("harness.toml", "limits = { model_calls = 8 }", "")
