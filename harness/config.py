@@ -26,6 +26,7 @@ from harness.sweep import SweepSettings
 DEFAULT = "default"
 _ROUTER_METRIC = re.compile(r"route\.[^.]+\.accuracy")  # a router may be named in cases only
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_LOOPBACK = re.compile(r"(?:127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}")
 _RULE_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -57,7 +58,10 @@ class Suite(Value):
     """What is tested: graph, dataset, checks and gate. See the configuration guide for each key."""
 
     graph: str
+    start: str | None = None
+    wire: str | None = None
     dataset: str
+    cassettes: str | None = None
     match: Policy = "semantic"
     mode: Literal["auto", "invoke", "ainvoke"] = "auto"
     build: Literal["trial", "worker"] = "trial"
@@ -74,6 +78,11 @@ class Suite(Value):
     normalise: tuple[str, ...] = ()
     freeze: Freeze = Freeze()
     sweep: SweepSettings = SweepSettings()
+
+    @property
+    def serves_one(self) -> bool:
+        """Tell whether there is one agent behind a URL for all workers, so that one trial runs at a time."""
+        return self.graph.startswith(("http://", "https://")) and "{port}" not in self.graph
 
     @model_validator(mode="after")
     def _default_variant(self) -> "Suite":
@@ -215,7 +224,36 @@ def _check_names(config: Config, text: str, shown: str) -> None:
             if not _NAME.fullmatch(named):
                 message = f"{shown}{_line(text, ['suites', name])}: {named!r} cannot be a name; use letters, digits, '.', '_' and '-'"
                 raise ConfigError(message)
+        place = f"{shown}{_line(text, ['suites', name])}: suites.{name}"
+        _check_agent(suite, place)
+        if suite.cassettes is not None and (
+            suite.cassettes == name or getattr(config.suites.get(suite.cassettes), "cassettes", "") is not None
+        ):
+            message = f"{place}.cassettes: {suite.cassettes!r} is no suite with cassettes of its own"
+            raise ConfigError(message)
         _check_gate(name, suite, text, shown)
+
+
+def _check_agent(suite: Suite, place: str) -> None:
+    """Refuse what does not go together with an agent behind a URL, or with none."""
+    is_url = suite.graph.startswith(("http://", "https://"))
+    set_up = any(variant != Variant() for variant in suite.variants.values())
+    problems = (
+        (not is_url and (suite.start or suite.wire), "start", "`start` and `wire` are for an agent behind a URL, whose `graph` is one"),
+        (
+            is_url and not (suite.start or suite.wire),
+            "graph",
+            "say `start`, the command that starts the agent, or `wire`, where its models are",
+        ),
+        (is_url and ("{port}" in suite.graph) > bool(suite.start), "graph", "{port} is for an agent that `start` starts"),
+        (suite.wire and not _LOOPBACK.fullmatch(suite.wire), "wire", f'{suite.wire!r} is not like "127.0.0.1:8377", on loopback'),
+        (is_url and set_up, "variants", "an agent behind a URL takes no prompts, model or parameters; give each deployment its own suite"),
+        (is_url and suite.freeze != Freeze(), "freeze", "nothing can be frozen in the process of an agent behind a URL"),
+    )
+    for is_so, key, problem in problems:
+        if is_so:
+            message = f"{place}.{key}: {problem}"
+            raise ConfigError(message)
 
 
 def _check_gate(name: str, suite: Suite, text: str, shown: str) -> None:

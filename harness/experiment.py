@@ -113,6 +113,7 @@ class SuiteProvenance(Value):
     cases: int
     dataset: str
     dataset_digest: str
+    cassettes: str = ""
     cassettes_digest: str
     graph: str
     graph_fingerprint: str

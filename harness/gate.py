@@ -185,7 +185,7 @@ def _stale(provenance: SuiteProvenance, tally: Tally) -> Iterator[_Finding]:
 def _remedy(provenance: SuiteProvenance, tally: Tally) -> str:
     """Say how many calls are stale of themselves, how many follow from them, the command that records them and what it will cost."""
     renewal, stale = tally.renewal, tally.cases("stale")
-    command = record_command(provenance.suite, provenance.variant, stale[0] if len(stale) == 1 else None)
+    command = record_command(provenance.cassettes or provenance.suite, provenance.variant, stale[0] if len(stale) == 1 else None)
     of_themselves = "1 call is stale of itself" if renewal.own == 1 else f"{renewal.own:,} calls are stale of themselves"
     own = f"{of_themselves}, {renewal.follow:,} {'follows' if renewal.follow == 1 else 'follow'}; " if renewal.follow else ""
     price = price_of(renewal.tokens, renewal.cost_usd)

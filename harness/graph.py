@@ -20,7 +20,7 @@ from harness.errors import GraphError, WireStop
 from harness.schema import canonical_json, digest, nearest
 
 _GIVEN = ("prompts", "model", "checkpointer")
-_PLACEHOLDER_KEYS = (
+PLACEHOLDER_KEYS = (
     "OPENAI_API_KEY",
     "ANTHROPIC_API_KEY",
     "AZURE_OPENAI_API_KEY",
@@ -38,7 +38,7 @@ _TRACING = ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2",
 
 def give_placeholder_keys() -> None:
     """Give absent provider keys a placeholder: SDKs refuse to be built without one, and replay needs none."""
-    for name in _PLACEHOLDER_KEYS:
+    for name in PLACEHOLDER_KEYS:
         if not os.environ.get(name):
             os.environ[name] = PLACEHOLDER
 
@@ -59,6 +59,11 @@ class Wanted:
     parameters: Mapping[str, Any]
     model: str | None = None
     prompts_named: bool = False
+
+
+def is_url(reference: str) -> bool:
+    """Tell an agent behind a URL from a graph that is run in this process."""
+    return reference.startswith(("http://", "https://"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +137,6 @@ def _is_required(parameter: inspect.Parameter) -> bool:
 
 def load(reference: str, *, root: Path, where: str) -> Target:
     """Load `module:attribute`, `path/to/file.py:attribute` or a name of langgraph.json; `where` is the config's place, for errors."""
-    if reference.startswith(("http://", "https://")):
-        message = f"{where}: a deployed agent ({reference}) cannot be tested yet; name the graph itself"
-        raise GraphError(message)
     found = reference if ":" in reference else _declared(reference, root, where)
     module_name, _, attribute = found.rpartition(":")
     value = load_attribute(module_name, attribute, root=root, where=f"{where}: graph {reference!r}")

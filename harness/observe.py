@@ -162,6 +162,12 @@ class Observer(BaseCallbackHandler):
             span, call = self._retrievers[run_id]
             self._retrievers[run_id] = (span, call.model_copy(update=update))
 
+    def on_visit(self, place: Place, update: JsonValue, *, within: str = "") -> str:
+        """Note a visit that an agent in another process told of, within another one or of the outermost graph; return its key."""
+        key = f"{within}|{place.step}:{place.path}" if within else f"{place.step}:{place.path}"
+        self._spans[key] = _Span(place, key, attempts=1, update=update, update_digest=digest(canonical_json(update)))
+        return key
+
     # what the runner asks
 
     def position(self) -> tuple[Place, str]:

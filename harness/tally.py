@@ -309,8 +309,12 @@ class Count:
 
     def _add_trace(self, case: str, trace: Trace) -> None:
         calls = trace.model_calls
-        for name, number in (("model_calls", len(calls)), ("tool_calls", len(trace.tools)), ("steps", trace.supersteps)):
-            self._numbers[name].append(number)
+        self._numbers["model_calls"].append(len(calls))
+        for name, number, part in (("tool_calls", len(trace.tools), "tools"), ("steps", trace.supersteps, "steps")):
+            if part in trace.unseen:
+                self._happened[f"{part} unseen"] += 1
+            else:
+                self._numbers[name].append(number)
         counts = {
             "model call": len(calls),
             "rate limited": sum(call.status == _RATE_LIMITED for call in calls),

@@ -8,6 +8,7 @@ from harness.dataset import End
 from harness.schema import Value
 
 CallKind = Literal["chat", "embedding", "http"]
+Unseen = Literal["steps", "tools", "states", "places"]
 Source = Literal["replay", "live", "script", "fault", "none"]
 
 
@@ -136,7 +137,8 @@ class Crash(Value):
 class Trace(Value):
     """What one trial did, in the order of supersteps. `state` is the final state, `text` the last message's text.
 
-    `duration_s` is None: it needs virtual time, which there is none of yet.
+    `duration_s` is None: it needs virtual time, which there is none of yet. `unseen` names what an agent in another process did not
+    show: its steps, its tools, its states, the places of its calls.
     """
 
     steps: tuple[NodeStep, ...] = ()
@@ -150,6 +152,7 @@ class Trace(Value):
     crash: Crash | None = None
     duration_s: float | None = None
     recursion_limit: int | None = None
+    unseen: tuple[Unseen, ...] = ()
 
     @property
     def model_calls(self) -> tuple[WireCall, ...]:

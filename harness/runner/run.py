@@ -16,7 +16,7 @@ from harness.errors import UsageError
 from harness.experiment import Experiment, Trial
 from harness.gate import Summary, judge_experiment
 from harness.runner.plan import Bench, Plan
-from harness.runner.pool import WorkerDied, can_fork, spread
+from harness.runner.pool import Work, WorkerDied, can_fork, spread
 from harness.runner.trial import TrialRunner
 from harness.store import ExperimentFolder, TrialKey
 from harness.trace import Crash, Trace
@@ -141,29 +141,27 @@ def execute(plan: Plan, folder: ExperimentFolder, *, jobs: int, progress: Progre
 
 def lines(plan: Plan, tasks: list[Task], missing: list[int], jobs: int) -> Iterator[tuple[int, str]]:
     """Run the tasks of these indices and yield (index, trial as JSON) as they end."""
-    if jobs > 1 and len(missing) > 1 and can_fork():
-        yield from spread(missing, lambda: _work(plan, tasks)[0], jobs, lambda death: _dead(tasks[death.task], death).to_json())
+    if jobs > 1 and len(missing) > 1 and can_fork() and not any(bench.suite.serves_one for bench in plan.benches):
+        yield from spread(missing, lambda: _working(plan, tasks), jobs, lambda death: _dead(tasks[death.task], death).to_json())
         return
-    work, close = _work(plan, tasks)
-    try:
+    with _working(plan, tasks) as work:
         for index in missing:
             yield index, work(index)
-    finally:
-        close()
 
 
-def _work(plan: Plan, tasks: list[Task]) -> tuple[Callable[[int], str], Callable[[], None]]:
+@contextlib.contextmanager
+def _working(plan: Plan, tasks: list[Task]) -> Iterator[Work]:
+    """Yield what runs the task of an index."""
     runner = TrialRunner(plan.project.root, plan.project.config.prices)
-
-    def work(index: int) -> str:
-        return run_task(tasks[index], runner).to_json()
-
-    return work, runner.close
+    try:
+        yield lambda index: run_task(tasks[index], runner).to_json()
+    finally:
+        runner.close()
 
 
 def run_task(task: Task, runner: TrialRunner) -> Trial:
     """Replay one trial over the cassette of its case."""
-    return runner.run(task.bench, task.case, task.repeat, runner.exchanges(task.bench.name, task.case.id))
+    return runner.run(task.bench, task.case, task.repeat, runner.exchanges(task.bench.tapes, task.case.id))
 
 
 def _dead(task: Task, death: WorkerDied) -> Trial:

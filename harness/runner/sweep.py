@@ -53,7 +53,7 @@ def _firsts(plan: Plan, bench: Bench, blows: Sequence[_Blow]) -> list[int]:
     firsts = []
     for index, blow in enumerate(blows):
         if blow.case.id not in exchanges:
-            exchanges = {blow.case.id: store.read_cassette(plan.project.root, bench.name, blow.case.id)}
+            exchanges = {blow.case.id: store.read_cassette(plan.project.root, bench.tapes, blow.case.id)}
         key = (blow.case.id, blow.target.at.to_json(), _effect(blow, exchanges[blow.case.id]))
         firsts.append(seen.setdefault(key, index))
     return firsts

@@ -7,7 +7,6 @@ import copy
 import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +21,19 @@ from harness.cassette.cause import Prompts
 from harness.cassette.exchange import Exchange
 from harness.cassette.miss import Known, Miss, record_command
 from harness.cassette.tape import Cassette, Cursor
-from harness.dataset import Case, End
+from harness.dataset import Case
 from harness.errors import WireStop
 from harness.experiment import Trial, outcome
 from harness.freeze import frozen
 from harness.observe import Observer, Story, last_text, plain
 from harness.price import Price, cost_usd
+from harness.runner.agent import Agent
+from harness.runner.ended import Ended
 from harness.runner.plan import Bench, memory
 from harness.runner.rules import taped
 from harness.score import Score, failed
 from harness.trace import Crash, Interrupt, Trace, WireCall
+from harness.wire.deployed import AgentFailed
 from harness.wire.faults import Faults
 from harness.wire.layers import Recorder, Replay, Scripted, place_name
 from harness.wire.tools import ToolFaults, faulty
@@ -39,17 +41,6 @@ from harness.wire.trial import Layer, LiveConnection, MissingExchange, TrialWire
 
 _LEFTOVERS_S = 1.0
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
-
-
-@dataclass(slots=True)
-class Ended:
-    """How the graph's execution ended, before anything is derived from it."""
-
-    ends: End = "answer"
-    state: Any = None
-    interrupts: tuple[Interrupt, ...] = ()
-    crash: BaseException | None = None
-    answers: list[Any] = field(default_factory=list)
 
 
 class TrialRunner:
@@ -61,6 +52,7 @@ class TrialRunner:
     def __init__(self, root: Path, prices: Mapping[str, Price]) -> None:
         self._root = root
         self._prices = prices
+        self._agents: dict[str, Agent] = {}
         self._loop = asyncio.Runner()
         self._graphs: dict[tuple[str, str], Any] = {}
         self.played: frozenset[int] = frozenset()
@@ -68,8 +60,11 @@ class TrialRunner:
         self._read: tuple[tuple[str, str], tuple[Exchange, ...]] = (("", ""), ())
 
     def close(self) -> None:
-        """Close the event loop."""
+        """Close the event loop, and end the agents that were started."""
         self._loop.close()
+        for agent in self._agents.values():
+            agent.close()
+        self._agents.clear()
 
     def exchanges(self, suite: str, case: str) -> tuple[Exchange, ...]:
         """Return the exchanges recorded for a case; the repeats of a case, which follow each other, read its file once."""
@@ -109,7 +104,7 @@ class TrialRunner:
         tool_faults = ToolFaults(case.faults, lambda: observer.position()[0])
         with running(wire):
             with _frozen(bench, case, observer), faulty(tool_faults):
-                ended = self._execute(bench, case, repeat, observer)
+                ended = self._execute(bench, case, repeat, observer) if bench.target else self._ask_agent(bench, case, wire, observer)
             if wire.broken:
                 raise wire.broken
             story = observer.story()
@@ -132,8 +127,15 @@ class TrialRunner:
             prompts=_asked_first(bench.stored_prompts, {name: chosen.version for name, chosen in bench.prompts.items()}),
             parameters=frozenset(bench.wanted.parameters),
             prices=self._prices,
-            command=record_command(bench.name, bench.variant, case.id),
+            command=record_command(bench.tapes, bench.variant, case.id),
         )
+
+    def _ask_agent(self, bench: Bench, case: Case, wire: TrialWire, observer: Observer) -> Ended:
+        ended = Ended()
+        if bench.name not in self._agents:
+            self._agents[bench.name] = Agent(bench, self._root)
+        self._agents[bench.name].converse(case, wire, observer, ended)
+        return ended
 
     def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer) -> Ended:
         config: RunnableConfig = {
@@ -170,6 +172,9 @@ class TrialRunner:
         self._loop = asyncio.Runner()
 
     def _graph(self, bench: Bench) -> Any:
+        if bench.target is None:
+            message = f"suite {bench.name!r} has no graph in this process"
+            raise RuntimeError(message)
         if bench.suite.build == "trial":
             return bench.target.build(bench.wanted, memory)
         key = (bench.name, bench.variant)
@@ -189,6 +194,7 @@ class TrialRunner:
             ends=ended.ends,
             crash=self._crash(ended.crash, story) if ended.crash else None,
             recursion_limit=bench.suite.recursion_limit,
+            unseen=ended.unseen,
         )
 
     def _priced(self, call: WireCall) -> WireCall:
@@ -202,7 +208,7 @@ class TrialRunner:
         if isinstance(error, MissingExchange | LiveConnection):
             return None
         return Crash(
-            type=type(error).__name__,
+            type=error.kind if isinstance(error, AgentFailed) else type(error).__name__,
             message=_ADDRESS.sub("0x…", _said(error)),
             node=story.running_node(),
             traceback=_frames(error, self._root),

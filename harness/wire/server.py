@@ -28,6 +28,10 @@ _LOOK_AGAIN_S = 0.2
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "date", "server"})
 
 
+Route = Callable[[str], tuple[Address | None, str]]
+"""Parts the target of a request into the trial that it means and the path that the provider would see."""
+
+
 class Trials(Protocol):
     """What the server serves."""
 
@@ -53,12 +57,15 @@ class WireServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, trials: Trials, *, host: str = "127.0.0.1", port: int = 0, upstream: Upstream | None = None) -> None:
+    def __init__(
+        self, trials: Trials, *, host: str = "127.0.0.1", port: int = 0, upstream: Upstream | None = None, route: Route = parse
+    ) -> None:
         if not is_loopback(host):
             message = f"--host {host!r} is not a loopback address; the server answers this machine only: use 127.0.0.1, localhost or ::1"
             raise UsageError(message)
         self.trials = trials
         self.upstream = upstream
+        self.route = route
         self.stopping = threading.Event()
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -107,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         try:
             self._check_host()
-            address, rest = parse(self.path)
+            address, rest = self.server.route(self.path)
             body = read_body(self.rfile, self.headers)
             if address is None or rest in {OWN, RESTART}:
                 self._own_page(address, rest)

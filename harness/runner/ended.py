@@ -1,0 +1,19 @@
+"""How the execution of an agent ended, in this process or behind a URL."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.dataset import End
+from harness.trace import Interrupt, Unseen
+
+
+@dataclass(slots=True)
+class Ended:
+    """How it ended, before anything is derived from it."""
+
+    ends: End = "answer"
+    state: Any = None
+    interrupts: tuple[Interrupt, ...] = ()
+    crash: BaseException | None = None
+    unseen: tuple[Unseen, ...] = ()
+    answers: list[Any] = field(default_factory=list)
