@@ -15,7 +15,7 @@ from harness.cassette import normalise, secrets
 from harness.cassette.redact import token
 from harness.cassette.segments import Policy
 from harness.checks import BUILT_IN
-from harness.dataset import Limits
+from harness.dataset import Budget, Limits
 from harness.errors import ConfigError
 from harness.experiment import Bound
 from harness.metric import names as metric_names
@@ -72,6 +72,7 @@ class Suite(Value):
     routes: dict[str, str] = {}
     recursion_limit: int | None = Field(default=None, ge=1)
     limits: Limits = Limits()
+    budget: Budget = Budget()
     must_pass: tuple[str, ...] = ()
     variants: dict[str, Variant] = {}
     gate: dict[str, Bound] = {}
@@ -80,9 +81,14 @@ class Suite(Value):
     sweep: SweepSettings = SweepSettings()
 
     @property
+    def is_deployed(self) -> bool:
+        """Tell whether the agent is behind a URL, in a process of its own."""
+        return self.graph.startswith(("http://", "https://"))
+
+    @property
     def serves_one(self) -> bool:
         """Tell whether there is one agent behind a URL for all workers, so that one trial runs at a time."""
-        return self.graph.startswith(("http://", "https://")) and "{port}" not in self.graph
+        return self.is_deployed and "{port}" not in self.graph
 
     @model_validator(mode="after")
     def _default_variant(self) -> "Suite":
@@ -236,7 +242,7 @@ def _check_names(config: Config, text: str, shown: str) -> None:
 
 def _check_agent(suite: Suite, place: str) -> None:
     """Refuse what does not go together with an agent behind a URL, or with none."""
-    is_url = suite.graph.startswith(("http://", "https://"))
+    is_url = suite.is_deployed
     set_up = any(variant != Variant() for variant in suite.variants.values())
     problems = (
         (not is_url and (suite.start or suite.wire), "start", "`start` and `wire` are for an agent behind a URL, whose `graph` is one"),

@@ -61,11 +61,6 @@ class Wanted:
     prompts_named: bool = False
 
 
-def is_url(reference: str) -> bool:
-    """Tell an agent behind a URL from a graph that is run in this process."""
-    return reference.startswith(("http://", "https://"))
-
-
 @dataclass(frozen=True, slots=True)
 class Target:
     """What the config's `graph` names: a compiled graph, or a factory of one."""

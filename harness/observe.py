@@ -8,7 +8,7 @@ import enum
 import math
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
@@ -43,6 +43,7 @@ class _Span:
     update: JsonValue = None
     update_digest: str | None = None
     state_digest: str | None = None
+    cached: bool = False
 
 
 @dataclasses.dataclass(slots=True)
@@ -168,6 +169,20 @@ class Observer(BaseCallbackHandler):
         self._spans[key] = _Span(place, key, attempts=1, update=update, update_digest=digest(canonical_json(update)))
         return key
 
+    def on_cached_visits(self, visits: Sequence[tuple[str, JsonValue]]) -> None:
+        """Note visits that the graph's cache answers, at the start of a superstep: all before it are over."""
+        within, name = self.position()
+        namespace = (*within.namespace, within.node) if within.node else ()
+        depth = name.count("|") + 1 if name else 0
+        with self._lock:
+            level = [span.place.step or 0 for key, span in self._spans.items() if key.startswith(name) and key.count("|") == depth]
+            step = max(level, default=0) + 1
+            for number, (node, update) in enumerate(visits):
+                place = Place(node=node, step=step, path=f"cached,{number:06d},{node}", namespace=namespace)
+                key = f"{name}|{step}:{place.path}" if name else f"{step}:{place.path}"
+                written = digest(canonical_json(update))
+                self._spans[key] = _Span(place, key, attempts=1, update=update, update_digest=written, cached=True)
+
     # what the runner asks
 
     def position(self) -> tuple[Place, str]:
@@ -234,6 +249,7 @@ class Story:
                 update=span.update,
                 state_digest=span.state_digest,
                 update_digest=span.update_digest,
+                cached=span.cached,
             )
             for span in self._spans
         )

@@ -34,7 +34,10 @@ class Place(Value):
 
 
 class NodeStep(Value):
-    """One execution of a node. `attempts` > 1 means it was run again: a retry policy, or a resume after an interrupt."""
+    """One visit of a node. `attempts` > 1 means it was run again: a retry policy, or a resume after an interrupt.
+
+    A `cached` one was answered by the graph's cache: no code of the node ran.
+    """
 
     place: Place
     attempts: int = 1
@@ -43,6 +46,7 @@ class NodeStep(Value):
     update: JsonValue = None
     state_digest: str | None = None
     update_digest: str | None = None
+    cached: bool = False
 
 
 class Usage(Value):
@@ -118,6 +122,14 @@ class RetrieverCall(Value):
     error: str | None = None
 
 
+class CachedAnswer(Value):
+    """A model's answer that came from a cache: no request was made, and nothing paid. `usage` is what the answer had cost once."""
+
+    place: Place
+    model: str | None = None
+    usage: Usage | None = None
+
+
 class Interrupt(Value):
     """A stop for a human: the payload of `interrupt()`, or None at a static interrupt before `node`."""
 
@@ -146,6 +158,7 @@ class Trace(Value):
     tools: tuple[ToolCall, ...] = ()
     retrievers: tuple[RetrieverCall, ...] = ()
     interrupts: tuple[Interrupt, ...] = ()
+    cached: tuple[CachedAnswer, ...] = ()
     state: JsonValue = None
     text: str | None = None
     ends: End = "answer"

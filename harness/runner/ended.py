@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.dataset import End
-from harness.trace import Interrupt, Unseen
+from harness.trace import CachedAnswer, Interrupt, Unseen
 
 
 @dataclass(slots=True)
@@ -15,5 +15,6 @@ class Ended:
     state: Any = None
     interrupts: tuple[Interrupt, ...] = ()
     crash: BaseException | None = None
+    cached: list[tuple[CachedAnswer, str]] = field(default_factory=list)
     unseen: tuple[Unseen, ...] = ()
     answers: list[Any] = field(default_factory=list)

@@ -180,7 +180,7 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
 
 def _loaded(project: Project, name: str, suite: Suite, wanted: Wanted) -> tuple[Target | None, Any]:
     """Return the graph's factory and a graph built once; neither where the agent is behind a URL."""
-    if graph.is_url(suite.graph):
+    if suite.is_deployed:
         return None, None
     target = graph.load(suite.graph, root=project.root, where=project.where(name, "graph"))
     target.check(wanted)
@@ -198,7 +198,7 @@ def _fingerprint(target: Target | None, look: Any) -> str:
 def _check_faults(suite: Suite, name: str, dataset: Dataset) -> None:
     """Refuse faults that an agent behind a URL has no place for."""
     for case in dataset.cases:
-        for spec in case.faults if graph.is_url(suite.graph) else ():
+        for spec in case.faults if suite.is_deployed else ():
             if spec.at.node or spec.at.is_tool:
                 message = (
                     f"suite {name!r}, case {case.id!r}: a fault at a node or a tool cannot strike an agent behind a URL; use at.model_call"

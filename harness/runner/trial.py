@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from langchain_core.caches import InMemoryCache
-from langchain_core.globals import get_llm_cache
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphRecursionError
 from langgraph.types import Command
@@ -21,23 +19,25 @@ from harness.cassette.cause import Prompts
 from harness.cassette.exchange import Exchange
 from harness.cassette.miss import Known, Miss, record_command
 from harness.cassette.tape import Cassette, Cursor
-from harness.dataset import Case
+from harness.dataset import Budget, Case
 from harness.errors import WireStop
-from harness.experiment import Trial, outcome
+from harness.experiment import OVER_BUDGET, Trial, outcome
 from harness.freeze import frozen
 from harness.observe import Observer, Story, last_text, plain
 from harness.price import Price, cost_usd
 from harness.runner.agent import Agent
+from harness.runner.caches import CachedModels, empty_caches, watched_nodes
 from harness.runner.ended import Ended
 from harness.runner.plan import Bench, memory
 from harness.runner.rules import taped
 from harness.score import Score, failed
-from harness.trace import Crash, Interrupt, Trace, WireCall
+from harness.trace import CachedAnswer, Crash, Interrupt, Trace, WireCall
 from harness.wire.deployed import AgentFailed
 from harness.wire.faults import Faults
 from harness.wire.layers import Recorder, Replay, Scripted, place_name
+from harness.wire.spending import Spending
 from harness.wire.tools import ToolFaults, faulty
-from harness.wire.trial import Layer, LiveConnection, MissingExchange, TrialWire, running, wire_call
+from harness.wire.trial import BudgetStop, Layer, LiveConnection, MissingExchange, TrialWire, running, wire_call
 
 _LEFTOVERS_S = 1.0
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
@@ -99,8 +99,8 @@ class TrialRunner:
             allow_hosts=bench.suite.allow_hosts,
             ignore_hosts=bench.suite.ignore_hosts,
             live=recorder,
+            spending=None if recorder or bench.suite.budget == Budget() else Spending(bench.suite.budget, self._prices),
         )
-        _empty_model_cache()
         tool_faults = ToolFaults(case.faults, lambda: observer.position()[0])
         with running(wire):
             with _frozen(bench, case, observer), faulty(tool_faults):
@@ -138,8 +138,9 @@ class TrialRunner:
         return ended
 
     def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer) -> Ended:
+        models = CachedModels(observer)
         config: RunnableConfig = {
-            "callbacks": [observer],
+            "callbacks": [observer, models],
             "configurable": {"thread_id": f"{bench.name}/{bench.variant}/{case.id}/{repeat}"},
         }
         if bench.suite.recursion_limit is not None:
@@ -147,10 +148,9 @@ class TrialRunner:
         ended = Ended()
         try:
             graph = self._graph(bench)
-            if bench.mode == "invoke":
-                _converse(graph, case, config, ended, graph.invoke)
-            else:
-                _converse(graph, case, config, ended, self._ainvoke(graph))
+            empty_caches(graph)
+            with watched_nodes(graph, observer):
+                _converse(graph, case, config, ended, graph.invoke if bench.mode == "invoke" else self._ainvoke(graph))
         except GraphRecursionError:
             ended.ends = "limit"
         except KeyboardInterrupt:
@@ -159,6 +159,7 @@ class TrialRunner:
             ended.ends, ended.crash = "error", error
             if not isinstance(error, Exception | WireStop):
                 self._renew_loop()
+        ended.cached = models.noted
         return ended
 
     def _ainvoke(self, graph: Any) -> Callable[[Any, RunnableConfig], Any]:
@@ -189,6 +190,7 @@ class TrialRunner:
             tools=story.tools(),
             retrievers=story.retrievers(),
             interrupts=ended.interrupts,
+            cached=_cached(ended, story),
             state=plain(ended.state),
             text=last_text(ended.state),
             ends=ended.ends,
@@ -205,7 +207,7 @@ class TrialRunner:
         return call.model_copy(update={"cost_usd": cost})
 
     def _crash(self, error: BaseException, story: Story) -> Crash | None:
-        if isinstance(error, MissingExchange | LiveConnection):
+        if isinstance(error, MissingExchange | LiveConnection | BudgetStop):
             return None
         return Crash(
             type=error.kind if isinstance(error, AgentFailed) else type(error).__name__,
@@ -251,13 +253,6 @@ async def _alone(work: Any) -> Any:
             await asyncio.wait(others, timeout=_LEFTOVERS_S)
 
 
-def _empty_model_cache() -> None:
-    """Empty LangChain's in-memory model cache: what one trial asked must not answer another."""
-    cache = get_llm_cache()
-    if isinstance(cache, InMemoryCache):
-        cache.clear()
-
-
 def _converse(graph: Any, case: Case, config: RunnableConfig, ended: Ended, invoke: Any) -> None:
     """Invoke the graph, and resume it as the case says while it stops for a human; `ended` is filled as it goes."""
     payload: Any = copy.deepcopy(case.inputs)
@@ -299,6 +294,12 @@ def _static_interrupts(graph: Any, config: RunnableConfig) -> list[Interrupt]:
     if not graph.checkpointer:
         return []
     return [Interrupt(node=node) for node in graph.get_state(config).next]
+
+
+def _cached(ended: Ended, story: Story) -> tuple[CachedAnswer, ...]:
+    """Return the cached answers in the order of the graph's steps."""
+    ordered = sorted(ended.cached, key=lambda pair: (story.order(pair[1]), pair[0].to_json()))
+    return tuple(answer.model_copy(update={"place": story.place(answer.place, span)}) for answer, span in ordered)
 
 
 def _calls(wire: TrialWire, story: Story) -> Iterable[WireCall]:
@@ -349,6 +350,8 @@ def _trial(bench: Bench, case: Case, *, repeat: int, trace: Trace, scores: tuple
             *scores,
             failed("unused", "unused", f"{unused} recorded exchange(s) of this variant were not asked for", value=float(unused)),
         )
+    if wire.over_budget:
+        scores = (failed(OVER_BUDGET, OVER_BUDGET, f"stopped: {wire.over_budget}"),)
     return Trial(
         suite=bench.name,
         variant=bench.variant,
@@ -359,7 +362,7 @@ def _trial(bench: Bench, case: Case, *, repeat: int, trace: Trace, scores: tuple
             scores,
             misses,
             live,
-            expects_error=case.expected.ends == "error" and trace.crash is not None,
+            expects_error=bool(wire.over_budget) or (case.expected.ends == "error" and trace.crash is not None),
             optional=_optional(bench, case),
         ),
         trace=trace,

@@ -18,7 +18,7 @@ from harness.errors import HarnessError, UsageError, WireStop
 from harness.schema import canonical_json
 from harness.wire.address import OWN, RESTART, Address, parse
 from harness.wire.intake import Refused, read_body
-from harness.wire.trial import Note, TrialWire
+from harness.wire.trial import BudgetStop, Note, TrialWire
 from harness.wire.upstream import BrokenAnswer, LiveAnswer, Upstream
 
 _EVENT_END = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)")
@@ -165,6 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(self.command, f"{origin}{rest}", body, tuple(self.headers.items()))
         try:
             note = trial.answer(request)
+        except BudgetStop as stop:
+            self._send_error(_MISS, "over_budget", f"harness: {stop}")
+            return
         except WireStop as stop:
             self._send_miss(trial, stop)
             return
