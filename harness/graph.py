@@ -8,7 +8,8 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -250,6 +251,22 @@ def node_names(graph: Pregel[Any, Any, Any, Any]) -> tuple[str, ...]:
 
 def fingerprint(graph: Pregel[Any, Any, Any, Any]) -> str:
     """Return a digest of the graph's shape: nodes, edges and what may interrupt, subgraphs included."""
-    drawn = graph.get_graph(xray=True)
+    with _without_cache_keys(graph):
+        drawn = graph.get_graph(xray=True)
     edges = sorted([edge.source, edge.target, bool(edge.conditional)] for edge in drawn.edges)
     return digest(canonical_json({"nodes": sorted(drawn.nodes), "edges": edges}))
+
+
+@contextmanager
+def _without_cache_keys(graph: Any) -> Iterator[None]:
+    """Take cache policies off meanwhile: LangGraph would ask their functions for the key of an empty state."""
+    graphs = [graph, *(subgraph for _, subgraph in graph.get_subgraphs(recurse=True))]
+    nodes = [node for each in graphs for node in each.nodes.values() if node.cache_policy is not None]
+    policies = [node.cache_policy for node in nodes]
+    try:
+        for node in nodes:
+            node.cache_policy = None
+        yield
+    finally:
+        for node, policy in zip(nodes, policies, strict=True):
+            node.cache_policy = policy

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from harness.checks.fallback import fell_back
 from harness.experiment import Outcome, Trial
+from harness.ledger import Ledger
 from harness.score import Score
 from harness.stats import Confusion
 from harness.trace import Trace, WireCall
@@ -111,6 +112,7 @@ class Count:
         self._drift: dict[str, set[str]] = {}
         self._drifted: Counter[str] = Counter()
         self._unused: Counter[str] = Counter()
+        self.ledger = Ledger()
         for trial in trials:
             self.add(trial)
 
@@ -127,6 +129,7 @@ class Count:
             self._add_stale(trial)
             return
         self._add_spending(trial)
+        self.ledger.add(trial)
         self._add_scores(trial)
         if trial.outcome != "unscored":
             self._add_trace(trial.case, trial.trace)

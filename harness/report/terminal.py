@@ -5,7 +5,7 @@ from itertools import groupby
 
 from harness.experiment import Experiment, Trial
 from harness.gate import Summary, overall_verdict
-from harness.report.figure import UNKNOWN, count, dollars, figure, percent
+from harness.report.figure import SPENT_HEAD, UNKNOWN, count, dollars, figure, percent, spent_figures
 from harness.report.layout import WIDTH, Part, Table, Text, rendered
 from harness.report.text import excerpt, shell_word, visible
 from harness.schema import canonical_json
@@ -30,7 +30,7 @@ def show_experiment(experiment: Experiment, summaries: Sequence[Summary], *, wid
     """Return one experiment: its provenance, its verdicts, and every figure of every suite."""
     parts: list[Part] = [*_head(experiment), Text(""), _verdict_table(summaries)]
     for summary in summaries:
-        parts += [*_reasons(summary), *_failing(summary, experiment.id), *_provenance(summary), *_figures(summary)]
+        parts += [*_reasons(summary), *_failing(summary, experiment.id), *_provenance(summary), *_figures(summary), *_costs(summary)]
     return rendered(parts, width, colour=colour)
 
 
@@ -124,6 +124,19 @@ def _figures(summary: Summary) -> Iterator[Part]:
         yield Text(f"no value of {names}: {reason}", 2, mark="- ")
 
 
+def _costs(summary: Summary) -> Iterator[Part]:
+    """Show what was spent, by node and by model, then the dearest cases."""
+    ledger, numbers = summary.tally.ledger, frozenset(SPENT_HEAD)
+    for what, group in (("node", ledger.by_node), ("model", ledger.by_model)):
+        rows = tuple((name, *spent_figures(spent)) for name, spent in group.items())
+        if rows:
+            yield from (Text(""), Table((f"{summary.provenance.name}: {what}", *SPENT_HEAD), rows, numbers))
+    dearest = tuple((each.case, str(each.repeat), count(each.tokens), dollars(-each.minus_usd)) for each in ledger.dearest)
+    if dearest:
+        head = (f"{summary.provenance.name}: dearest cases", "repeat", "tokens", "cost")
+        yield from (Text(""), Table(head, dearest, frozenset(head[1:])))
+
+
 def _listed(experiment: Experiment) -> tuple[str, ...]:
     names = ", ".join(suite.name for suite in experiment.suites)
     cases = sum(suite.cases for suite in experiment.suites)
@@ -132,10 +145,11 @@ def _listed(experiment: Experiment) -> tuple[str, ...]:
 
 def _sections(trial: Trial) -> Iterator[Part]:
     trace = trial.trace
-    calls = ("node", "step", "model", "tokens", "latency", "finish", "source", "error")
+    calls = ("node", "step", "model", "tokens", "cost", "latency", "finish", "source", "error")
     sections = (
         ("steps", Table(("step", "node", "visit", "note"), tuple(map(_step, trace.steps)), frozenset({"step", "visit"}))),
-        ("model calls", Table(calls, tuple(map(_call, trace.calls)), frozenset({"step", "tokens", "latency"}))),
+        ("model calls", Table(calls, tuple(map(_call, trace.calls)), frozenset({"step", "tokens", "cost", "latency"}))),
+        ("answers from a cache, not paid", Table(("node", "step", "model", "tokens"), _cached(trial), frozenset({"step", "tokens"}))),
         ("tools", Table(("node", "tool", "arguments", "output or error"), tuple(map(_tool, trace.tools)))),
         ("scores", Table(("score", "status", "value", "reason"), tuple(_scores(trial)), frozenset({"value"}))),
     )
@@ -146,7 +160,12 @@ def _sections(trial: Trial) -> Iterator[Part]:
 
 def _step(step: NodeStep) -> tuple[str, ...]:
     attempts = f"{step.attempts} attempts" if step.attempts > 1 else ""
-    notes = (attempts, "interrupted" if step.interrupted else "", f"error: {step.error}" if step.error else "")
+    notes = (
+        attempts,
+        "from the cache" if step.cached else "",
+        "interrupted" if step.interrupted else "",
+        f"error: {step.error}" if step.error else "",
+    )
     node = "/".join((*step.place.namespace, step.place.node or UNKNOWN))
     return _optional(step.place.step), node, _optional(step.place.visit), "; ".join(note for note in notes if note)
 
@@ -159,10 +178,23 @@ def _call(call: WireCall) -> tuple[str, ...]:
         _optional(call.place.step),
         call.answered_model or call.model or call.kind,
         count(call.usage.total_tokens if call.usage else None),
+        dollars(call.cost_usd),
         UNKNOWN if call.latency_s is None else f"{call.latency_s:.3f} s",
         call.finish_reason or UNKNOWN,
         call.source,
         excerpt("; ".join(problem for problem in problems if problem), _EXCERPT),
+    )
+
+
+def _cached(trial: Trial) -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        (
+            each.place.node or UNKNOWN,
+            _optional(each.place.step),
+            each.model or UNKNOWN,
+            count(each.usage.total_tokens if each.usage else None),
+        )
+        for each in trial.trace.cached
     )
 
 

@@ -18,12 +18,11 @@ _NODE_KEY = 3
 """How many parts the namespace of a cached node's writes has; the last is its name."""
 
 
-def empty_caches(graph: Any) -> None:
-    """Empty LangChain's in-memory model cache and the graph's own."""
-    if isinstance(get_llm_cache(), InMemoryCache):
-        get_llm_cache().clear()  # type: ignore[union-attr]  # told by isinstance
-    if isinstance(getattr(graph, "cache", None), InMemoryNodeCache):
-        graph.cache.clear()
+def empty_model_cache() -> None:
+    """Empty LangChain's in-memory model cache."""
+    cache = get_llm_cache()
+    if isinstance(cache, InMemoryCache):
+        cache.clear()
 
 
 class CachedModels(BaseCallbackHandler):
@@ -60,11 +59,13 @@ def _usage(usage: Mapping[str, Any]) -> Usage | None:
 
 @contextmanager
 def watched_nodes(graph: Any, observer: Observer) -> Iterator[None]:
-    """Note the visits that the graph's own cache answers, which run no code of the node."""
+    """Note the visits that the graph's own cache answers, which run no code of the node; one in memory is emptied first."""
     cache = getattr(graph, "cache", None)
     if cache is None:
         yield
         return
+    if isinstance(cache, InMemoryNodeCache):
+        cache.clear()
     graph.cache = _Watched(cache, observer)
     try:
         yield

@@ -26,7 +26,7 @@ from harness.freeze import frozen
 from harness.observe import Observer, Story, last_text, plain
 from harness.price import Price, cost_usd
 from harness.runner.agent import Agent
-from harness.runner.caches import CachedModels, empty_caches, watched_nodes
+from harness.runner.caches import CachedModels, empty_model_cache, watched_nodes
 from harness.runner.ended import Ended
 from harness.runner.plan import Bench, memory
 from harness.runner.rules import taped
@@ -146,9 +146,9 @@ class TrialRunner:
         if bench.suite.recursion_limit is not None:
             config["recursion_limit"] = bench.suite.recursion_limit
         ended = Ended()
+        empty_model_cache()
         try:
             graph = self._graph(bench)
-            empty_caches(graph)
             with watched_nodes(graph, observer):
                 _converse(graph, case, config, ended, graph.invoke if bench.mode == "invoke" else self._ainvoke(graph))
         except GraphRecursionError:
