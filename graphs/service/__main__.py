@@ -38,10 +38,16 @@ def parameter(text: str) -> tuple[str, Any]:
     return name, json.loads(value)
 
 
+def factory(name: str) -> Any:
+    """The factory of a graph: `module:attribute`, or `build` of a module of this package."""
+    module, _, attribute = name.rpartition(":")
+    return getattr(importlib.import_module(module or f"graphs.{attribute}"), attribute if module else "build")
+
+
 def arguments() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(prog="python -m graphs.service", description="Serve one of the graphs.")
-    parser.add_argument("graph", help="a module of this package with a factory `build`, such as support_triage")
+    parser.add_argument("graph", help="a module of this package, such as support_triage, or MODULE:FACTORY")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--checkpointer", default="memory", metavar="memory|FILE", help="where threads are kept")
@@ -54,8 +60,9 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT, let runs come to their end, and exit 0."""
     chosen = arguments()
     log_as_json()
-    build = importlib.import_module(f"graphs.{chosen.graph}").build
-    app = create_app(functools.partial(build, **dict(chosen.parameter)), checkpointer(chosen.checkpointer), grace_s=chosen.grace_s)
+    app = create_app(
+        functools.partial(factory(chosen.graph), **dict(chosen.parameter)), checkpointer(chosen.checkpointer), grace_s=chosen.grace_s
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)  # uvicorn raises what it caught once more at its end
     uvicorn.run(

@@ -32,6 +32,7 @@ _ATTEMPTS = 3
 _LIMIT = "GraphRecursionError"
 _MESSAGES: TypeAdapter[Any] = TypeAdapter(AnyMessage)
 _UNSEEN: tuple[Unseen, ...] = ("tools", "states", "places")
+_ASKED_AT = "http://127.0.0.1"  # without the port, which differs from run to run
 _CURRENT = Address("", "")
 
 
@@ -68,6 +69,7 @@ class Agent:
         self._kept: Kept | None = None
         host, _, port = (bench.suite.wire or "127.0.0.1:0").rpartition(":")
         self._server = WireServer(self._current, host=host.strip("[]"), port=int(port), route=lambda target: (_CURRENT, target))
+        self._server.asked_at = _ASKED_AT
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         try:
             self._deployed = self._started() if bench.suite.start else self._found()

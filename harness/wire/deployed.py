@@ -134,7 +134,8 @@ class Deployed:
         with unguarded():
             try:
                 connection.request(method, f"{self._path}{path}", None if body is None else json.dumps(body), headers)
-                yield connection.getresponse()
+                with connection.getresponse() as response:
+                    yield response
             except (OSError, HTTPException) as error:
                 message = f"{method} {self.url}{path}: no answer ({error or type(error).__name__})"
                 raise AgentFailed(message, kind="Unreachable") from None

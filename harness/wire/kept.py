@@ -21,8 +21,8 @@ class Kept:
 
     def __init__(self, command: str, *, folder: Path, environment: Mapping[str, str], where: str) -> None:
         self._command, self._where = command, where
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115, lives as long as the process
         keeper = [sys.executable, "-I", "-S", str(_KEEPER), *_words(command, where)]
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115, lives as long as the process
         self._process = subprocess.Popen(  # noqa: S603, the config's own command
             keeper, cwd=folder, env=dict(environment), stdin=subprocess.PIPE, stdout=self._log, stderr=self._log, start_new_session=True
         )

@@ -76,6 +76,7 @@ class WireServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.port: int = self.server_address[1]
         shown = f"[{host}]" if ":" in host else host
         self.origin = f"http://{shown}:{self.port}"
+        self.asked_at = upstream.origin if upstream else self.origin
         if upstream is not None and is_loopback(upstream.host) and upstream.port == self.port:
             self.server_close()
             message = f"--upstream {upstream.origin} is this server itself; name the real one"
@@ -161,8 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
         if upstream is not None and not f"{rest.partition('?')[0]}/".startswith(f"{upstream.path}/"):
             message = f"the upstream's API begins at {upstream.path!r}: set the base URL to {self.server.origin}/SUITE/CASE{upstream.path}"
             raise Refused(404, "not_the_upstream", message)
-        origin = upstream.origin if upstream else self.server.origin
-        request = Request(self.command, f"{origin}{rest}", body, tuple(self.headers.items()))
+        request = Request(self.command, f"{self.server.asked_at}{rest}", body, tuple(self.headers.items()))
         try:
             note = trial.answer(request)
         except BudgetStop as stop:
