@@ -1,5 +1,7 @@
 """Caches of the code under test: what they answer makes no request, so it is noted here, and nothing of one trial answers another."""
 
+import asyncio
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +15,9 @@ from langgraph.cache.memory import InMemoryCache as InMemoryNodeCache
 
 from harness.observe import Observer, plain
 from harness.trace import CachedAnswer, Usage
+
+_MOMENT_S = 1e-6
+"""In virtual time it passes when every thread of the trial waits."""
 
 _NODE_KEY = 3
 """How many parts the namespace of a cached node's writes has; the last is its name."""
@@ -81,11 +86,13 @@ class _Watched(BaseCache[Any]):
         self._cache, self._observer = cache, observer
 
     def get(self, keys: Sequence[FullKey]) -> dict[FullKey, Any]:
-        """Return what is cached."""
+        """Return what is cached, once what LangGraph keeps in the background is kept."""
+        time.sleep(_MOMENT_S)
         return self._noted(self._cache.get(keys))
 
     async def aget(self, keys: Sequence[FullKey]) -> dict[FullKey, Any]:
-        """Return what is cached."""
+        """Return what is cached, once what LangGraph keeps in the background is kept."""
+        await asyncio.sleep(_MOMENT_S)
         return self._noted(await self._cache.aget(keys))
 
     def set(self, pairs: Mapping[FullKey, tuple[Any, int | None]]) -> None:

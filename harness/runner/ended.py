@@ -17,4 +17,5 @@ class Ended:
     crash: BaseException | None = None
     cached: list[tuple[CachedAnswer, str]] = field(default_factory=list)
     unseen: tuple[Unseen, ...] = ()
+    duration_s: float | None = None
     answers: list[Any] = field(default_factory=list)

@@ -67,7 +67,7 @@ def record(plan: Plan, terms: Terms) -> Iterator[tuple[int, Recorded]]:
 @contextmanager
 def _working(plan: Plan, tasks: list[Task], terms: Terms) -> Iterator[Work]:
     """Yield what records the case of an index."""
-    runner = TrialRunner(plan.project.root, plan.project.config.prices)
+    runner = TrialRunner(plan.project.root, plan.project.config.prices, clock="real")
 
     def work(index: int) -> str:
         task = tasks[index]

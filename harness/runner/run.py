@@ -170,7 +170,7 @@ def lines(plan: Plan, tasks: list[Task], missing: list[int], jobs: int) -> Gener
 @contextlib.contextmanager
 def _working(plan: Plan, tasks: list[Task]) -> Iterator[Work]:
     """Yield what runs the task of an index."""
-    runner = TrialRunner(plan.project.root, plan.project.config.prices)
+    runner = TrialRunner(plan.project.root, plan.project.config.prices, plan.selection.clock)
     try:
         yield lambda index: run_task(tasks[index], runner).to_json()
     finally:

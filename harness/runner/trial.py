@@ -14,11 +14,12 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphRecursionError
 from langgraph.types import Command
 
-from harness import checks, store
+from harness import checks, clock, store
 from harness.cassette.cause import Prompts
 from harness.cassette.exchange import Exchange
 from harness.cassette.miss import Known, Miss, record_command
 from harness.cassette.tape import Cassette, Cursor
+from harness.clock import ClockKind
 from harness.dataset import Budget, Case
 from harness.errors import WireStop
 from harness.experiment import OVER_BUDGET, Trial, outcome
@@ -49,10 +50,12 @@ class TrialRunner:
     `played` holds the exchanges that the last trial played, those of its judges too.
     """
 
-    def __init__(self, root: Path, prices: Mapping[str, Price]) -> None:
+    def __init__(self, root: Path, prices: Mapping[str, Price], clock: ClockKind = "virtual") -> None:
         self._root = root
         self._prices = prices
         self._agents: dict[str, Agent] = {}
+        self._clock = clock
+        self._patch: contextlib.ExitStack | None = None
         self._loop = asyncio.Runner()
         self._graphs: dict[tuple[str, str], Any] = {}
         self.played: frozenset[int] = frozenset()
@@ -60,11 +63,13 @@ class TrialRunner:
         self._read: tuple[tuple[str, str], tuple[Exchange, ...]] = (("", ""), ())
 
     def close(self) -> None:
-        """Close the event loop, and end the agents that were started."""
+        """Close the event loop, end the agents that were started, and give Python its own clocks back."""
         self._loop.close()
         for agent in self._agents.values():
             agent.close()
         self._agents.clear()
+        if self._patch is not None:
+            self._patch.close()
 
     def exchanges(self, suite: str, case: str) -> tuple[Exchange, ...]:
         """Return the exchanges recorded for a case; the repeats of a case, which follow each other, read its file once."""
@@ -102,9 +107,13 @@ class TrialRunner:
             spending=None if recorder or bench.suite.budget == Budget() else Spending(bench.suite.budget, self._prices),
         )
         tool_faults = ToolFaults(case.faults, lambda: observer.position()[0])
-        with running(wire):
+
+        def execute() -> Ended:
             with _frozen(bench, case, observer), faulty(tool_faults):
-                ended = self._execute(bench, case, repeat, observer) if bench.target else self._ask_agent(bench, case, wire, observer)
+                return self._execute(bench, case, repeat, observer)
+
+        with running(wire):
+            ended = self._execute_on_clock(observer, wire, execute) if bench.target else self._ask_agent(bench, case, wire, observer)
             if wire.broken:
                 raise wire.broken
             story = observer.story()
@@ -135,6 +144,24 @@ class TrialRunner:
         if bench.name not in self._agents:
             self._agents[bench.name] = Agent(bench, self._root)
         self._agents[bench.name].converse(case, wire, observer, ended)
+        return ended
+
+    def _execute_on_clock(self, observer: Observer, wire: TrialWire, execute: Callable[[], Ended]) -> Ended:
+        """Execute the graph in virtual time, unless real time is asked for or real servers answer."""
+        if self._clock == "real" or wire.live is not None:
+            return execute()
+        if self._patch is None:
+            self._patch = contextlib.ExitStack()
+            self._patch.enter_context(clock.patched())
+        ended = Ended()
+        try:
+            with clock.virtual_clock() as passing:
+                wire.clock, observer.now = passing, lambda: passing.elapsed_s
+                ended = execute()
+        except clock.Stalled as stalled:
+            ended.ends, ended.crash = "error", stalled
+            self._renew_loop()
+        ended.duration_s = passing.elapsed_s
         return ended
 
     def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer) -> Ended:
@@ -194,6 +221,7 @@ class TrialRunner:
             state=plain(ended.state),
             text=last_text(ended.state),
             ends=ended.ends,
+            duration_s=ended.duration_s,
             crash=self._crash(ended.crash, story) if ended.crash else None,
             recursion_limit=bench.suite.recursion_limit,
             unseen=ended.unseen,
