@@ -11,11 +11,11 @@ import click
 from harness.cli.group import main
 from harness.cli.number import Number
 from harness.cli.output import steady_clock
-from harness.cli.project import make_plan, open_project, selecting_cases
+from harness.cli.project import make_plan, open_project, selecting_cases, suites_that
 from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from harness.config import Project
+    from harness.config import Project, Suite
     from harness.report.recording import Recorded
 
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def record(config_path: Path | None, /, *, config_here: Path | None, dry_run: bool, force: bool, as_json: bool, **options: Any) -> int:
     """Fetch what the cassettes lack from the real servers."""
     project = open_project(config_here or config_path)
-    options["suites"] = _recordable(project, options["suites"])
+    options["suites"] = suites_that(project, options["suites"], problem=_problem)
     how = {name: options.pop(name) for name in ("everything", "jobs", "rate", "attempts", "max_cost", "keep_errors")}
     if dry_run:
         return _foresee(project, options, everything=how["everything"], as_json=as_json)
@@ -44,17 +44,11 @@ def record(config_path: Path | None, /, *, config_here: Path | None, dry_run: bo
     return _record(project, options, how, as_json=as_json)
 
 
-def _recordable(project: "Project", named: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the suites to record, which are those with cassettes of their own whose graph is run here."""
-    for name in named:
-        suite = project.suite(name)
-        if suite.cassettes:
-            message = f"{project.where(name, 'cassettes')}: it replays those of {suite.cassettes!r}; record that suite"
-            raise UsageError(message)
-        if suite.is_deployed:
-            message = f"{project.where(name, 'graph')}: an agent in another process is recorded with `harness serve --record {name}`"
-            raise UsageError(message)
-    return named or tuple(name for name, suite in project.config.suites.items() if not suite.cassettes and not suite.is_deployed)
+def _problem(name: str, suite: "Suite") -> str:
+    """Say why a suite cannot be recorded by running it here; nothing where it can."""
+    if suite.cassettes:
+        return f"it replays the cassettes of {suite.cassettes!r}; record that suite"
+    return f"an agent in another process is recorded with `harness serve --record {name}`" if suite.is_deployed else ""
 
 
 def _foresee(project: "Project", selecting: dict[str, Any], *, everything: bool, as_json: bool) -> int:

@@ -10,10 +10,11 @@ import click
 
 from harness.cli.group import main
 from harness.cli.output import screen
-from harness.cli.project import make_plan, open_project, selecting_cases
+from harness.cli.project import make_plan, open_project, selecting_cases, suites_that
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:
+    from harness.config import Suite
     from harness.sweep import Sweep
 
 
@@ -32,6 +33,7 @@ def sweep(config_path: Path | None, /, *, config_here: Path | None, jobs: int, a
     from harness.schema import canonical_json
 
     project = open_project(config_here or config_path)
+    selecting["suites"] = suites_that(project, selecting["suites"], problem=_problem)
     sweeps: list[Sweep] = []
     with contextlib.redirect_stdout(sys.stderr), patched(), sealed_without_keys():
         plan = make_plan(project, 1, selecting)
@@ -48,6 +50,11 @@ def sweep(config_path: Path | None, /, *, config_here: Path | None, jobs: int, a
     if as_json:
         click.echo(canonical_json([swept.model_dump(mode="json") for swept in sweeps]))
     return int(max(map(_exit_code, sweeps), key=_SEVERITY.index))
+
+
+def _problem(_name: str, suite: "Suite") -> str:
+    """Say why a suite cannot be swept; nothing where it can."""
+    return "an agent in another process waits for real, so it is not swept; sweep its graph" if suite.is_deployed else ""
 
 
 def _show(swept: "Sweep", before: "Sweep | None") -> None:

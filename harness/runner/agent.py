@@ -173,7 +173,7 @@ class Agent:
     def _not_asked(self) -> str:
         return (
             f"{self._deployed.url} asked its models nothing over the wire, though exchanges are recorded: "
-            f"its base URL has to be {self._server.origin}/v1"
+            f"its base URL has to be {self._server.origin}/v1, and it may have no cache that outlives a thread"
         )
 
 

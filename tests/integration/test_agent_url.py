@@ -283,6 +283,14 @@ def test_a_fault_at_a_node_is_refused(project):
     assert "cannot strike an agent behind a URL; use at.model_call" in answer.err
 
 
+def test_an_agent_in_another_process_is_not_swept(project):
+    """Faults such as time-outs would be waited for in real time there: the command says so."""
+    answer = project.harness("sweep", "agent")
+
+    assert answer.code == 2
+    assert "waits for real, so it is not swept" in answer.err
+
+
 @pytest.mark.parametrize(("extra", "text"), [("", "harness serve --record agent"), ('cassettes = "other"', "record that suite")])
 def test_what_cannot_be_recorded_says_how_it_is(project, extra, text):
     """An agent in another process, and one that replays another suite's cassettes, are not recorded by `record`."""
