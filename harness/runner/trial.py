@@ -109,7 +109,7 @@ class TrialRunner:
         tool_faults = ToolFaults(case.faults, lambda: observer.position()[0], wire)
 
         def execute() -> Ended:
-            with _frozen(bench, case, observer), faulty(tool_faults):
+            with _steady(bench), _frozen(bench, case, observer), faulty(tool_faults):
                 return self._execute(bench, case, repeat, observer)
 
         with running(wire):
@@ -245,6 +245,11 @@ class TrialRunner:
             node=story.running_node(),
             traceback=_frames(error, self._root),
         )
+
+
+def _steady(bench: Bench) -> contextlib.AbstractContextManager[None]:
+    """Keep the pauses between attempts the same in every trial; where the suite freezes `random`, they follow its seed."""
+    return clock.steady_jitter() if bench.suite.freeze.random is None else contextlib.nullcontext()
 
 
 def _frozen(bench: Bench, case: Case, observer: Observer) -> contextlib.AbstractContextManager[None]:
