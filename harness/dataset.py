@@ -95,6 +95,13 @@ class Limits(Value):
         return Limits(**merged)
 
 
+class Budget(Value):
+    """What one trial may use: it is stopped before an answer that would go over."""
+
+    tokens: int | None = Field(default=None, ge=0)
+    cost_usd: float | None = Field(default=None, ge=0)
+
+
 _NO_LIMITS = Limits()  # one for all cases without any: a large dataset stays small
 
 

@@ -55,7 +55,7 @@ class Bench:
     name: str
     variant: str
     suite: Suite
-    target: Target
+    target: Target | None
     wanted: Wanted
     dataset: Dataset
     cases: tuple[Case, ...]
@@ -68,6 +68,11 @@ class Bench:
     stored_prompts: prompt.Prompts = field(default_factory=dict)
     redactor: Redactor = BUILT_IN
     normalisers: tuple[Normaliser, ...] = ()
+
+    @property
+    def tapes(self) -> str:
+        """Return the suite whose cassettes are replayed."""
+        return self.suite.cassettes or self.name
 
     def taken_apart(self, request: Request) -> Segments:
         """Take a redacted request apart as this suite compares it: its texts normalised."""
@@ -153,14 +158,12 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
     where = project.where(name, f"variants.{variant_name}")
     dataset = _dataset(project, suite)
     _check_must_pass(project, name, suite, dataset)
-    store.refuse_colliding_cassettes(name, (case.id for case in dataset.cases))
+    _check_faults(suite, name, dataset)
+    store.refuse_colliding_cassettes(suite.cassettes or name, (case.id for case in dataset.cases))
     stored_prompts = store.read_prompts(project.root, project.config.prompts_dir)
     prompts = prompt.choose(stored_prompts, variant.prompts, where=where)
-    target = graph.load(suite.graph, root=project.root, where=project.where(name, "graph"))
     wanted = _wanted(variant, prompts)
-    target.check(wanted)
-    look = _look(target, wanted)
-    _check_look(project, name, suite, look)
+    target, look = _loaded(project, name, suite, wanted)
     return Bench(
         name=name,
         variant=variant_name,
@@ -171,14 +174,42 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
         cases=_with_faults(_select(dataset.cases, name, selection), selection.faults),
         checks=_checks(project, name, suite),
         prompts=prompts,
-        mode=_mode(suite, look, name),
+        mode=_mode(suite, look, name) if target else "http",
         nodes=graph.node_names(look) if look is not None else (),
-        fingerprint=graph.fingerprint(look) if look is not None else "unknown: the factory asks a model while it builds",
+        fingerprint=_fingerprint(target, look),
         script=parse_script(store.read_script_text(project.root, suite.script), path=suite.script) if suite.script else None,
         stored_prompts=stored_prompts,
         redactor=redactor_of(project),
         normalisers=normalisers_of(project, name),
     )
+
+
+def _loaded(project: Project, name: str, suite: Suite, wanted: Wanted) -> tuple[Target | None, Any]:
+    """Return the graph's factory and a graph built once; neither where the agent is behind a URL."""
+    if suite.is_deployed:
+        return None, None
+    target = graph.load(suite.graph, root=project.root, where=project.where(name, "graph"))
+    target.check(wanted)
+    look = _look(target, wanted)
+    _check_look(project, name, suite, look)
+    return target, look
+
+
+def _fingerprint(target: Target | None, look: Any) -> str:
+    if target is None:
+        return "unknown: the graph is in another process"
+    return graph.fingerprint(look) if look is not None else "unknown: the factory asks a model while it builds"
+
+
+def _check_faults(suite: Suite, name: str, dataset: Dataset) -> None:
+    """Refuse faults that an agent behind a URL has no place for."""
+    for case in dataset.cases:
+        for spec in case.faults if suite.is_deployed else ():
+            if spec.at.node or spec.at.is_tool:
+                message = (
+                    f"suite {name!r}, case {case.id!r}: a fault at a node or a tool cannot strike an agent behind a URL; use at.model_call"
+                )
+                raise ConfigError(message)
 
 
 def _dataset(project: Project, suite: Suite) -> Dataset:
@@ -311,7 +342,8 @@ def _provenance(project: Project, bench: Bench, selection: Selection) -> SuitePr
         cases=len(bench.cases),
         dataset=suite.dataset,
         dataset_digest=bench.dataset.digest,
-        cassettes_digest=store.cassettes_digest(project.root, bench.name, tuple(case.id for case in bench.cases)),
+        cassettes=suite.cassettes or "",
+        cassettes_digest=store.cassettes_digest(project.root, bench.tapes, tuple(case.id for case in bench.cases)),
         graph=suite.graph,
         graph_fingerprint=bench.fingerprint,
         prompts={name: f"{chosen.version}@{chosen.digest}" for name, chosen in bench.prompts.items()},
