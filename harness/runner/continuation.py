@@ -61,7 +61,7 @@ class Continuations:
         def arrived(grown: list[Exchange]) -> None:
             store.write_cassette(self.plan.project.root, bench.tapes, case, tuple(grown), bench.redactor)
 
-        return Recorder(list(exchanges), mark(bench.variant), self.now, bench.redactor, budget=self.budget, arrived=arrived)
+        return Recorder(list(exchanges), mark(asker(bench)), self.now, bench.redactor, budget=self.budget, arrived=arrived)
 
     def _told(self, bench: Bench, case: str, fresh: Sequence[Exchange], problems: tuple[str, ...], *, over_budget: bool) -> Recorded:
         costs = [usage_cost(exchange, self.plan.project.config.prices) for exchange in fresh]
@@ -77,6 +77,11 @@ class Continuations:
             over_budget=over_budget,
             problems=problems,
         )
+
+
+def asker(bench: Bench) -> str:
+    """Return who asks for continuations: a variant; with its suite where the cassettes are those of another one."""
+    return bench.variant if bench.tapes == bench.name else f"{bench.name}@{bench.variant}"
 
 
 def _problems(recorder: Recorder) -> list[str]:

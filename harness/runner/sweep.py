@@ -12,6 +12,7 @@ from harness.cell import Blow, Cell, judged
 from harness.dataset import Case
 from harness.experiment import Trial, read_trial
 from harness.fault import DAMAGES, damaged
+from harness.runner.continuation import asker
 from harness.runner.plan import Bench, Plan
 from harness.runner.run import Progress, Task, lines
 from harness.schema import digest
@@ -155,7 +156,7 @@ def _settle(plan: Plan, bench: Bench, one: _Case) -> None:
     name = (plan.project.root, bench.tapes, one.case.id)
     before = store.read_cassette(*name)
     used = {call.exchange for trial in one.trials.values() for call in trial.trace.calls}
-    after = settled(before, used, bench.variant)
+    after = settled(before, used, asker(bench))
     if after != before:
         store.write_cassette(*name, after, bench.redactor)
 
