@@ -43,7 +43,7 @@ def running(root):
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if (path / "cwd").resolve() == root.resolve() and b"service.py" in (path / "cmdline").read_bytes():
+            if (path / "cwd").resolve() == root.resolve() and b"service.py" in (path / "cmdline").read_bytes().split(b"\0"):
                 found.append(int(path.name))
     return found
 
