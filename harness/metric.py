@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from math import fsum
 
+from harness.coverage import KINDS, Kind
 from harness.schema import Value
 from harness.stats import mean, quantile
 from harness.tally import ALWAYS_CHECKED, Count, counted
@@ -28,6 +29,9 @@ NAMES = (
     "error.rate",
     "stale.rate",
     "unscored.rate",
+    "edges.coverage",
+    "interrupts.coverage",
+    "fallbacks.coverage",
 )
 
 _DIGITS = 12
@@ -69,6 +73,7 @@ class Tally(Count):
             "steps.max": self._known(max(self._numbers["steps"], default=None)),
             **{name: Metric(reason=_NO_DURATIONS) for name in DURATIONS},
             **self._rates(),
+            **{f"{kind}.coverage": self._share_covered(kind) for kind in KINDS},
         }
 
     def metric(self, name: str) -> Metric:
@@ -114,6 +119,12 @@ class Tally(Count):
             "stale.rate": self._known(_share(self.stale, self.trials)),
             "unscored.rate": self._known(_share(self.unscored, kept)),
         }
+
+    def _share_covered(self, kind: Kind) -> Metric:
+        if self.coverage_unknown or not self.measured:
+            return Metric(reason=self.coverage_unknown or self._no_evidence(""))
+        share = self.coverage[kind].share
+        return Metric(reason=f"the graph has no {kind}") if share is None else self._known(share)
 
     def _known(self, value: float | None, of: str = "") -> Metric:
         return Metric(reason=self._no_evidence(of)) if value is None else Metric(value=round(value, _DIGITS))

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from harness.checks.fallback import fell_back
+from harness.coverage import KINDS, Covered, Kind, Shape, Taken, covered, taken
 from harness.experiment import Outcome, Trial
 from harness.score import Score
 from harness.stats import Confusion
@@ -23,6 +24,7 @@ _FAILURES_KEPT = 200
 _REASON_KEPT = 300
 _RATE_LIMITED = 429
 _NOWHERE = "(none)"
+_NO_SHAPE = Shape(unknown="it is not known which edges there are")
 
 
 class Failure(NamedTuple):
@@ -89,9 +91,14 @@ class _Checked:
 
 
 class Count:
-    """Counts trials; keeps numbers, case ids and at most 200 reasons, never a trace. The order of trials changes nothing."""
+    """Counts trials; keeps numbers, case ids and at most 200 reasons, never a trace. The order of trials changes nothing.
 
-    def __init__(self, trials: Iterable[Trial] = ()) -> None:
+    `shape` is what of the graph the trials should cover.
+    """
+
+    def __init__(self, trials: Iterable[Trial] = (), *, shape: Shape = _NO_SHAPE) -> None:
+        self._shape = shape
+        self._taken = Taken()
         self._outcomes: Counter[Outcome] = Counter()
         self._happened: Counter[str] = Counter()
         self._numbers: dict[str, array[float]] = {name: array("d") for name in ("cost_usd", "tokens", "model_calls", "tool_calls", "steps")}
@@ -221,6 +228,18 @@ class Count:
         """
         return Confusion(tuple(sorted(self._routed.get(router, Counter()).items())))
 
+    @property
+    def coverage(self) -> dict[Kind, Covered]:
+        """Return what was covered of the graph; empty where that cannot be known."""
+        return {} if self.coverage_unknown else {kind: covered(self._shape, self._taken, kind) for kind in KINDS}
+
+    @property
+    def coverage_unknown(self) -> str:
+        """Return why the coverage cannot be known, if so."""
+        ways = sorted(self._taken.undeclared)
+        undeclared = f"the graph does not declare the way {ways[0]}; name it in `destinations` or `Command[Literal[…]]`" if ways else ""
+        return self._shape.unknown or undeclared
+
     def cases(self, outcome: Outcome) -> tuple[str, ...]:
         """Return the cases of which a trial ended so."""
         return tuple(sorted(self._cases.get(outcome, ())))
@@ -308,6 +327,8 @@ class Count:
         self._routed.setdefault(router, Counter())[expected, actual] += 1
 
     def _add_trace(self, case: str, trace: Trace) -> None:
+        if not self._shape.unknown:
+            self._taken = self._taken.with_(taken(trace, self._shape))
         calls = trace.model_calls
         for name, number in (("model_calls", len(calls)), ("tool_calls", len(trace.tools)), ("steps", trace.supersteps)):
             self._numbers[name].append(number)

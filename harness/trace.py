@@ -33,11 +33,16 @@ class Place(Value):
 
 
 class NodeStep(Value):
-    """One execution of a node. `attempts` > 1 means it was run again: a retry policy, or a resume after an interrupt."""
+    """One execution of a node. `attempts` > 1 means it was run again: a retry policy, or a resume after an interrupt.
+
+    `stops` counts how often it stopped for a human; `chosen` holds what its conditional edges and commands chose.
+    """
 
     place: Place
     attempts: int = 1
     interrupted: bool = False
+    stops: int = 0
+    chosen: tuple[str, ...] = ()
     error: str | None = None
     update: JsonValue = None
     state_digest: str | None = None

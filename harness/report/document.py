@@ -38,6 +38,7 @@ def _suite(summary: Summary) -> dict[str, JsonValue]:
         "unscored": tally.unscored,
         "metrics": {name: metric.value for name, metric in metrics.items()},
         "metric_reasons": {name: metric.reason for name, metric in metrics.items() if metric.value is None},
+        "coverage": {kind: covered.model_dump(mode="json") for kind, covered in tally.coverage.items()} or None,
         "drift": {drift.part: {"calls": drift.calls, "cases": len(drift.cases)} for drift in tally.drift},
         "reasons": list(verdict.reasons),
         "notes": list(verdict.notes),

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from harness.gate import Summary, overall_verdict
+from harness.report.coverage import sentence
 from harness.report.figure import count, dollars, percent
 from harness.report.text import excerpt, line
 from harness.stats import Confusion, RouteFigures, wilson
@@ -60,6 +61,7 @@ def _row(summary: Summary) -> tuple[str, ...]:
 def _suite(summary: Summary, experiment: str) -> Iterator[str]:
     yield from _bullets("", summary.verdict.reasons)
     yield from _bullets("Notes", summary.verdict.notes)
+    yield from ("", f"Coverage: {escaped(sentence(summary.tally))}")
     yield from _failing(summary.tally.failures, experiment)
     for router in summary.tally.routers:
         yield from _router(router, summary.tally.confusion(router))

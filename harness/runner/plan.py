@@ -12,6 +12,7 @@ from harness.cassette.redact import BUILT_IN, Redactor
 from harness.cassette.segments import Segments, segments
 from harness.checks import CheckContext
 from harness.config import DEFAULT, Project, Suite, Variant
+from harness.coverage import Shape
 from harness.dataset import Case, Dataset, parse
 from harness.errors import ConfigError, GraphError, NothingRan, UsageError, WireStop
 from harness.experiment import SuiteProvenance
@@ -20,6 +21,7 @@ from harness.runner.rules import normalisers_of, redactor_of
 from harness.schema import nearest
 from harness.script import Script
 from harness.script import parse as parse_script
+from harness.shape import shape
 from harness.store import TrialKey
 from harness.wire.trial import take_strays
 
@@ -44,7 +46,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """One suite under one variant, ready to run. `nodes` and `fingerprint` are those of the graph built once for a look at it."""
+    """One suite under one variant, ready to run. `nodes`, `fingerprint` and `shape` are those of the graph built once for a look at it."""
 
     name: str
     variant: str
@@ -58,6 +60,7 @@ class Bench:
     mode: str
     nodes: tuple[str, ...]
     fingerprint: str
+    shape: Shape
     script: Script | None = None
     stored_prompts: prompt.Prompts = field(default_factory=dict)
     redactor: Redactor = BUILT_IN
@@ -168,6 +171,7 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
         mode=_mode(suite, look, name),
         nodes=graph.node_names(look) if look is not None else (),
         fingerprint=graph.fingerprint(look) if look is not None else "unknown: the factory asks a model while it builds",
+        shape=shape(look) if look is not None else Shape(unknown="the factory asks a model while it builds"),
         script=parse_script(store.read_script_text(project.root, suite.script), path=suite.script) if suite.script else None,
         stored_prompts=stored_prompts,
         redactor=redactor_of(project),
@@ -317,4 +321,5 @@ def _provenance(project: Project, bench: Bench, selection: Selection) -> SuitePr
         normalise=suite.normalise,
         freeze=suite.freeze.model_dump(mode="json", exclude_defaults=True),
         selected=selection.narrows,
+        shape=bench.shape,
     )
