@@ -24,7 +24,7 @@ from harness.schema import Value, first_problem, nearest, problem_place
 from harness.sweep import SweepSettings
 
 DEFAULT = "default"
-_ROUTER_METRIC = re.compile(r"route\.[^.]+\.accuracy")  # a router may be named in cases only
+_ROUTER_METRIC = re.compile(r"route\.[^.]+\.(?:accuracy|ece)")  # a router may be named in cases only
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RULE_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
@@ -66,6 +66,7 @@ class Suite(Value):
     script: str | None = None
     checks: tuple[str, ...] | None = None
     routes: dict[str, str] = {}
+    confidence: dict[str, str] = {}
     recursion_limit: int | None = Field(default=None, ge=1)
     limits: Limits = Limits()
     must_pass: tuple[str, ...] = ()

@@ -125,6 +125,7 @@ class SuiteProvenance(Value):
     build: str
     checks: tuple[str, ...]
     routes: dict[str, str] = {}
+    confidence: dict[str, str] = {}
     gate: dict[str, Bound] = {}
     must_pass: tuple[str, ...] = ()
     normalise: tuple[str, ...] = ()

@@ -35,6 +35,7 @@ NAMES = (
 )
 
 _DIGITS = 12
+_NO_CONFIDENCE = "no checked decision came with a confidence; `confidence` in the config names the state key that holds it"
 _NO_DURATIONS = "durations need virtual time, which this version does not have"
 
 
@@ -82,9 +83,10 @@ class Tally(Count):
 
     def _route_metrics(self) -> dict[str, Metric]:
         figures = {f"route.{router}.accuracy": _share(*self._right(router)) for router in self.routers}
+        errors = {f"route.{router}.ece": self.calibration(router).ece for router in self.sure_routers}
         right = sum(count for (_, is_right), count in self._decisions.items() if is_right)
         return {"route.accuracy": self._known(_share(right, self._decisions.total()), "check 'route'")} | {
-            name: self._known(value) for name, value in figures.items()
+            name: self._known(value) for name, value in (*figures.items(), *errors.items())
         }
 
     def _right(self, router: str) -> tuple[int, int]:
@@ -140,6 +142,8 @@ class Tally(Count):
         return f"no trial has a score of {of}" if of else "no trial is scored"
 
     def _unseen(self, name: str) -> Metric:
+        if name.endswith(".ece"):
+            return Metric(reason=_NO_CONFIDENCE if self.measured else self._no_evidence(""))
         check = _check_of(name)
         router = name.removeprefix("route.").removesuffix(".accuracy")
         known_form = f"check 'route' for router {router!r}" if check == "route" and name.endswith(".accuracy") else f"check {check!r}"
@@ -159,7 +163,7 @@ _CASES_OF = {
 
 def names(routers: Iterable[str], checks: Iterable[str]) -> tuple[str, ...]:
     """Return the name of every metric of a suite with these routers and checks (`ends` is always one)."""
-    of_routers = (f"route.{router}.accuracy" for router in sorted(set(routers)))
+    of_routers = (f"route.{router}.{figure}" for router in sorted(set(routers)) for figure in ("accuracy", "ece"))
     of_checks = (f"{check}.pass_rate" for check in sorted({*checks, ALWAYS_CHECKED}))
     return (*NAMES, *of_routers, *of_checks)
 
@@ -168,7 +172,7 @@ def _check_of(name: str) -> str:
     """Return the check whose scores a metric is made of, or nothing."""
     if name.endswith(".pass_rate"):
         return name.removesuffix(".pass_rate")
-    return "route" if name.startswith("route.") else ""
+    return "route" if name.startswith("route.") and not name.endswith(".ece") else ""
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -16,7 +16,7 @@ from harness.checks.fallback import fell_back
 from harness.coverage import KINDS, Covered, Kind, Shape, Taken, covered, taken
 from harness.experiment import Outcome, Trial
 from harness.score import Score
-from harness.stats import Confusion
+from harness.stats import Calibration, Confusion, calibration
 from harness.trace import Trace, WireCall
 
 ALWAYS_CHECKED = "ends"
@@ -109,6 +109,7 @@ class Count:
         self._checked: dict[str, _Checked] = {}
         self._failing: dict[Failing, set[str]] = {}
         self._decisions: Counter[tuple[str, bool]] = Counter()
+        self._sure: dict[str, tuple[array[float], array[float]]] = {}
         self._routed: dict[str, Counter[tuple[str, str]]] = {}
         self._stale: dict[str, _Stale] = {}
         self._stale_tokens: list[int | None] = []
@@ -229,6 +230,16 @@ class Count:
         return Confusion(tuple(sorted(self._routed.get(router, Counter()).items())))
 
     @property
+    def sure_routers(self) -> tuple[str, ...]:
+        """Return the routers of which a checked decision came with a confidence."""
+        return tuple(sorted(self._sure))
+
+    def calibration(self, router: str) -> Calibration:
+        """Return how the confidence of a router's decisions fits how often they are right."""
+        wrong, right = self._sure.get(router, ((), ()))
+        return calibration(right, wrong)
+
+    @property
     def coverage(self) -> dict[Kind, Covered]:
         """Return what was covered of the graph; empty where that cannot be known."""
         return {} if self.coverage_unknown else {kind: covered(self._shape, self._taken, kind) for kind in KINDS}
@@ -322,6 +333,9 @@ class Count:
         if score.status == "fail":
             self._mark(f"route.{router}.accuracy", case)
         self._decisions[router, score.status == "pass"] += 1
+        confidence = score.detail.get("confidence")
+        if isinstance(confidence, float):
+            self._sure.setdefault(router, (array("d"), array("d")))[score.status == "pass"].append(confidence)
         expected = _label(score.detail.get("expected"))
         actual = expected if score.status == "pass" else _label(score.detail.get("actual"))
         self._routed.setdefault(router, Counter())[expected, actual] += 1

@@ -11,6 +11,8 @@ def figure(name: str, value: float | None) -> str:
         return UNKNOWN
     if name.endswith((".accuracy", ".coverage", "rate")):
         return percent(value)
+    if name.endswith(".ece"):
+        return f"{value:.3f}"
     if name.startswith("cost_usd"):
         return dollars(value)
     if name.startswith(("duration_s", "ttft_s")):

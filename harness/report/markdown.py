@@ -8,7 +8,7 @@ from harness.gate import Summary, overall_verdict
 from harness.report.coverage import sentence
 from harness.report.figure import count, dollars, percent
 from harness.report.text import excerpt, line
-from harness.stats import Confusion, RouteFigures, wilson
+from harness.stats import Bin, Calibration, Confusion, RouteFigures, wilson
 from harness.tally import Failure, counted
 
 _ACTIVE = re.compile(r"([\\`*_\[\]|~#!$])")
@@ -65,6 +65,8 @@ def _suite(summary: Summary, experiment: str) -> Iterator[str]:
     yield from _failing(summary.tally.failures, experiment)
     for router in summary.tally.routers:
         yield from _router(router, summary.tally.confusion(router))
+        if router in summary.tally.sure_routers:
+            yield from _calibration(summary.tally.calibration(router))
 
 
 def _bullets(title: str, texts: Iterable[str]) -> Iterator[str]:
@@ -100,6 +102,18 @@ def _router(router: str, confusion: Confusion) -> Iterator[str]:
     else:
         yield from ("", f"{len(labels)} routes: the matrix is left out.")
     yield from ("", *_table(("route", "expected", "taken", "right", "precision", "recall"), map(_figures, confusion.figures()), left=1))
+
+
+def _calibration(calibration: Calibration) -> Iterator[str]:
+    """Show how often the router was right, by how sure it was; bins without a decision are left out."""
+    error = "" if calibration.ece is None else f", expected calibration error {calibration.ece:.3f}"
+    yield from ("", f"Confidence of {counted(calibration.decisions, 'decision')}{error}:", "")
+    rows = ((f"{one.low:.1f} to {one.high:.1f}", *_reliability(one)) for one in calibration.bins if one.decisions)
+    yield from _table(("confidence", "decisions", "mean confidence", "right", "accuracy"), rows, left=1)
+
+
+def _reliability(one: Bin) -> tuple[str, ...]:
+    return count(one.decisions), f"{one.mean_confidence:.3f}", count(one.right), percent(one.accuracy)
 
 
 def _accuracy(confusion: Confusion) -> str:

@@ -72,7 +72,13 @@ class Bench:
 
     def context(self, case: Case) -> CheckContext:
         """Return what the checks of a case need to know of the suite."""
-        return CheckContext(routes=dict(self.suite.routes), limits=self.suite.limits.override(case.expected.limits), nodes=self.nodes)
+        suite = self.suite
+        return CheckContext(
+            routes=dict(suite.routes),
+            confidence=dict(suite.confidence),
+            limits=suite.limits.override(case.expected.limits),
+            nodes=self.nodes,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +322,7 @@ def _provenance(project: Project, bench: Bench, selection: Selection) -> SuitePr
         build=suite.build,
         checks=tuple(suite.checks) if suite.checks is not None else ("auto",),
         routes=dict(suite.routes),
+        confidence=dict(suite.confidence),
         gate=dict(suite.gate),
         must_pass=tuple(suite.must_pass),
         normalise=suite.normalise,

@@ -80,12 +80,12 @@ def trial(case: str, outcome: Outcome = "pass", *scores: Score, suite: str = "su
     return Trial(suite=suite, variant="default", case=case, outcome=outcome, scores=scores, **{"trace": trace(), "played": 2, **fields})
 
 
-def route(expected: str, actual: str) -> Score:
+def route(expected: str, actual: str, **detail: Any) -> Score:
     """Return the score of one decision."""
+    detail |= {"router": "classify", "expected": expected, "actual": actual}
     if expected == actual:
-        return passed("route", "route.classify", router="classify", expected=expected, actual=actual)
-    reason = f"expected {expected!r}, got {actual!r}"
-    return failed("route", "route.classify", reason, router="classify", expected=expected, actual=actual)
+        return passed("route", "route.classify", **detail)
+    return failed("route", "route.classify", f"expected {expected!r}, got {actual!r}", **detail)
 
 
 def world() -> tuple[Experiment, list[Trial]]:
@@ -99,8 +99,14 @@ def world() -> tuple[Experiment, list[Trial]]:
         tokens=102,
     )
     triage = [
-        trial("refund-001", "pass", ends, route("billing", "billing")),
-        trial("refund-002", "fail", ends, route("billing", "technical"), failed("output", "output.text", "does not contain 'refund'")),
+        trial("refund-001", "pass", ends, route("billing", "billing", confidence=0.75)),
+        trial(
+            "refund-002",
+            "fail",
+            ends,
+            route("billing", "technical", confidence=0.9),
+            failed("output", "output.text", "does not contain 'refund'"),
+        ),
         trial("login|003", "pass", ends, route("technical", "technical"), repeat=2, trace=trace(text=None)),
         trial("crash-004", "error", failed("ends", "ends", "expected 'answer', got 'error'"), trace=crash),
         trial("stale-005", "stale", misses=(miss,)),
@@ -350,6 +356,8 @@ def test_reports_of_nothing() -> None:
         ("tokens.total", 1234.0, "1,234"),
         ("steps.mean", 2.5, "2.50"),
         ("duration_s.p95", 1.5, "1.500 s"),
+        ("route.classify.ece", 0.25, "0.250"),
+        ("edges.coverage", 0.5, "50.0 %"),
         ("tokens.mean", None, figure.UNKNOWN),
     ],
 )
