@@ -4,7 +4,8 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from langchain_core.runnables import RunnableBinding, RunnableSequence
+from langchain_core.language_models import BaseLanguageModel
+from langchain_core.runnables import RunnableBinding, RunnableParallel, RunnableSequence
 from langchain_core.runnables.fallbacks import RunnableWithFallbacks
 from langchain_core.tools import BaseTool
 from langgraph.pregel import Pregel
@@ -78,8 +79,13 @@ def _is_interrupt(value: Any) -> bool:
     return value is interrupt
 
 
+def _is_model(value: Any) -> bool:
+    return isinstance(value, BaseLanguageModel)
+
+
 def _is_fallback(value: Any) -> bool:
-    return isinstance(value, RunnableWithFallbacks)
+    """Tell whether a runnable falls back on a model; parsers have fallbacks, too."""
+    return isinstance(value, RunnableWithFallbacks) and any(_reaches(each, _is_model) for each in value.fallbacks)
 
 
 def _reaches(node: Any, wanted: Callable[[Any], bool]) -> bool:
@@ -97,22 +103,29 @@ def _reaches(node: Any, wanted: Callable[[Any], bool]) -> bool:
 
 def _referred(value: Any) -> list[Any]:
     """Return what a runnable, a tool or a function leads to; a subgraph is looked at by itself."""
-    match value:
-        case Pregel():
-            return []
-        case RunnableSequence():
-            return list(value.steps)
-        case RunnableBinding():
-            return [value.bound]
-        case BaseTool():
-            return [getattr(value, "func", None), getattr(value, "coroutine", None)]
-        case types.MethodType():
-            return [value.__func__, value.__self__]
-        case types.FunctionType():
-            return [found for found in _used(value) if _is_interrupt(found) or _package(found) in {"", _package(value)}]
+    for kind, inner in _INNER.items():
+        if isinstance(value, kind):
+            return inner(value)
     if isinstance(tools := getattr(value, "tools_by_name", None), Mapping):
         return list(tools.values())
     return [getattr(value, "func", None), getattr(value, "afunc", None)] if hasattr(value, "afunc") else []
+
+
+def _called(function: types.FunctionType) -> list[Any]:
+    """Return what a function uses; of other functions, those of its own package."""
+    return [found for found in _used(function) if _is_interrupt(found) or _package(found) in {"", _package(function)}]
+
+
+_INNER: Mapping[type, Callable[[Any], list[Any]]] = {
+    Pregel: lambda _: [],
+    RunnableSequence: lambda value: list(value.steps),
+    RunnableParallel: lambda value: list(value.steps__.values()),
+    RunnableWithFallbacks: lambda value: [value.runnable, *value.fallbacks],
+    RunnableBinding: lambda value: [value.bound],
+    BaseTool: lambda value: [getattr(value, "func", None), getattr(value, "coroutine", None)],
+    types.MethodType: lambda value: [value.__func__, value.__self__],
+    types.FunctionType: _called,
+}
 
 
 def _used(function: types.FunctionType) -> list[Any]:

@@ -5,6 +5,8 @@ import operator
 from typing import Annotated, Literal, TypedDict
 
 import pytest
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import RunnableLambda
 from langgraph._internal._runnable import RunnableCallable
 from langgraph.checkpoint.memory import InMemorySaver
@@ -240,17 +242,22 @@ def test_an_interrupt_is_covered_where_a_trial_stops(kind):
 
 
 def test_fallbacks_are_known_through_the_functions_of_a_node():
-    """A node that reaches a runnable with fallbacks, by a function of its own, may fall back; one that does not may not."""
-    chain = RunnableLambda(step("x")).with_fallbacks([RunnableLambda(step("y"))])
+    """A node that reaches a model to fall back on, by a function of its own, may fall back; one that parses with a fallback may not."""
+    model = FakeListChatModel(responses=["x"])
+    chain = model.with_fallbacks([model | StrOutputParser()])
+    parser = RunnableLambda(step("x")).with_fallbacks([RunnableLambda(step("y"))])
 
     def call(state):
-        return chain.invoke(state)
+        return chain.invoke(state["way"])
 
-    def inner(state):
-        return call(state)
+    def answer(state):
+        return {"seen": [call(state)]}
 
-    graph = StateGraph(State).add_node("answer", inner).add_node("plain", step("plain")).add_edge(START, "answer")
-    graph = graph.add_edge("answer", "plain").compile()
+    def parse(state):
+        return parser.invoke(state)
+
+    graph = StateGraph(State).add_node("answer", answer).add_node("parse", parse).add_edge(START, "answer")
+    graph = graph.add_edge("answer", "parse").compile()
 
     assert shape(graph).fallbacks == ("answer",)
 
