@@ -33,6 +33,8 @@ class State(TypedDict, total=False):
     """Cosine similarity to the nearest subject."""
     margin: float
     """How much nearer that subject is than the second one."""
+    clearance: float
+    """How far the similarity is from the threshold, on either side."""
 
 
 def question_of(messages: Sequence[AnyMessage]) -> str:
@@ -81,10 +83,11 @@ def build(
     def route(state: State) -> State:
         question = question_of(state["messages"])
         if not question.strip():
-            return {"subject": "no_route", "similarity": 0.0, "margin": 0.0}
+            return {"subject": "no_route", "similarity": 0.0, "margin": 0.0, "clearance": threshold}
         match = load().nearest(embed(question))
         subject = cast("Subject", match.subject) if match.similarity >= threshold else "no_route"
-        return {"subject": subject, "similarity": match.similarity, "margin": match.margin}
+        clearance = round(abs(match.similarity - threshold), 3)
+        return {"subject": subject, "similarity": match.similarity, "margin": match.margin, "clearance": clearance}
 
     graph = StateGraph(State)
     graph.add_node("route", route)

@@ -5,13 +5,10 @@ from typing import Any
 MARGIN = 0.01
 
 
-def margin(outputs: dict[str, Any]) -> dict[str, Any] | None:
-    """How clearly the subject won: passes where the second one is at least 0.01 behind; nothing where there is no subject."""
-    if outputs["subject"] == "no_route":
-        return None
-    behind = outputs["margin"]
-    comment = f"{outputs['subject']} is {behind} before the second subject"
-    return {"key": "margin", "score": behind, "passed": behind >= MARGIN, "comment": comment}
+def margin(outputs: dict[str, Any]) -> dict[str, Any]:
+    """How far a question is from another route: from the second subject and from the threshold; passes from 0.01 on."""
+    away = outputs["clearance"] if outputs["subject"] == "no_route" else min(outputs["margin"], outputs["clearance"])
+    return {"key": "margin", "score": away, "passed": away >= MARGIN, "comment": f"{away} away from another route"}
 
 
 def routed_without_model(trace: Any) -> bool:
