@@ -15,6 +15,7 @@ from harness.schema import Value
 from harness.trace import NodeStep, Place, Trace
 
 START, END = "__start__", "__end__"
+_ERROR_HANDLERS = ("__error_handler__", "__default_error_handler__")
 
 Kind = Literal["edges", "interrupts", "fallbacks"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -161,7 +162,13 @@ def _unexplained(execution: _Execution, reached: set[str]) -> Iterator[str]:
     for number, ran in execution.supersteps.items():
         before = sorted({_name(step.place) for step in execution.supersteps.get(number - 1, [])}) or ["START"]
         if number == 1 or number - 1 in execution.supersteps:
-            yield from (f"{'+'.join(before)} → {name}" for name in sorted({_name(step.place) for step in ran} - reached))
+            unreached = sorted({_name(step.place) for step in ran if not _handles_errors(step)} - reached)
+            yield from (f"{'+'.join(before)} → {name}" for name in unreached)
+
+
+def _handles_errors(step: NodeStep) -> bool:
+    """Tell whether a step is an `error_handler` of a node, which LangGraph runs inside that node and no edge leads to."""
+    return bool(step.place.node and step.place.node.startswith(_ERROR_HANDLERS))
 
 
 def _went_on(step: NodeStep) -> bool:

@@ -141,6 +141,18 @@ def test_a_node_that_raises_takes_no_edge():
     assert missing(graph, trace_of(graph, {})) == ["b → END"]
 
 
+def test_an_error_handler_is_no_way_of_its_own():
+    """What LangGraph runs inside a failing node is neither an edge nor undeclared."""
+
+    def broken(state):
+        raise LookupError
+
+    graph = StateGraph(State).add_node("a", broken, error_handler=step("handled")).add_node("b", step("b"))
+    graph = graph.add_edge(START, "a").add_edge("a", "b").add_edge("b", END).compile()
+
+    assert missing(graph, trace_of(graph, {})) == ["a → b", "b → END"]
+
+
 def swarm(*, declared):
     """Return a graph that goes where a command says."""
 

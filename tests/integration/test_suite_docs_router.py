@@ -36,7 +36,7 @@ SEEDED = [
         ROUTER,
         (("examples: int = 2", "examples: int = 1"),),
         frozenset({4}),
-        ("is stale",),
+        ("are stale, messages",),
         SOME,
     ),
     Regression(
@@ -59,7 +59,7 @@ SEEDED = [
         ROUTER,
         (('"enum": list(DATASOURCES)', '"enum": list(DATASOURCES[:2])'),),
         frozenset({4}),
-        ("is stale",),
+        ("are stale, response format",),
         SOME,
     ),
 ]

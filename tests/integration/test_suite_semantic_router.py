@@ -29,7 +29,7 @@ SEEDED = [
         ROUTER,
         (("        match = load()", "        chat.invoke(question)\n        match = load()"),),
         frozenset({4}),
-        ("node 'route'",),
+        ('"node": "route"',),
         SOME,
     ),
     Regression(
@@ -53,7 +53,7 @@ SEEDED = [
         ROUTER,
         (('graph.add_node("no_route", no_route)', 'graph.add_node("no_route", answer_by(chat, "Answer."))'),),
         frozenset({4}),
-        ("node 'no_route'",),
+        ('"node": "no_route"',),
         SOME,
     ),
 ]
