@@ -25,7 +25,7 @@ from harness.schema import Value, first_problem, nearest, problem_place
 
 DEFAULT = "default"
 _OPEN_METRIC = re.compile(
-    r"route\.[^.]+\.accuracy|node\..+\.duration_s\.p(50|95)"
+    r"route\.[^.]+\.(?:accuracy|ece)|node\..+\.duration_s\.p(50|95)"
 )  # a router may be named in cases only, nodes are the graph's
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LOOPBACK = re.compile(r"(?:127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}")
@@ -72,6 +72,7 @@ class Suite(Value):
     script: str | None = None
     checks: tuple[str, ...] | None = None
     routes: dict[str, str] = {}
+    confidence: dict[str, str] = {}
     recursion_limit: int | None = Field(default=None, ge=1)
     limits: Limits = Limits()
     budget: Budget = Budget()

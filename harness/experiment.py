@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue, ValidationError
 
 from harness.cassette.miss import Miss, remedy
+from harness.coverage import Shape
 from harness.errors import ExperimentTooNew, ExperimentTooOld, ExperimentUnreadable
 from harness.schema import Value, first_problem
 from harness.score import Score
@@ -128,12 +129,19 @@ class SuiteProvenance(Value):
     build: str
     checks: tuple[str, ...]
     routes: dict[str, str] = {}
+    confidence: dict[str, str] = {}
     gate: dict[str, Bound] = {}
     must_pass: tuple[str, ...] = ()
     normalise: tuple[str, ...] = ()
     freeze: dict[str, JsonValue] = {}
     faults: tuple[str, ...] = ()
     selected: bool = False
+    shape: Shape = Shape(unknown="the experiment does not say which edges there are")
+
+    @property
+    def to_cover(self) -> Shape:
+        """Return what the trials should cover: nothing that can be told where cases may be left out."""
+        return Shape(unknown="only selected cases ran") if self.selected else self.shape
 
     @property
     def name(self) -> str:

@@ -121,7 +121,7 @@ def judge_experiment(
     fail_on: frozenset[Verdict] = FAIL_ON,
 ) -> tuple[Summary, ...]:
     """Give the verdict of every suite of an experiment; `baselines` is by suite name (`suite@variant`)."""
-    tallies = {suite.name: Tally() for suite in experiment.suites}
+    tallies = {suite.name: Tally(shape=suite.to_cover) for suite in experiment.suites}
     for trial in trials:
         name = suite_name(trial.suite, trial.variant)
         if name not in tallies:
@@ -275,9 +275,15 @@ def _broken_bounds(provenance: SuiteProvenance, tally: Tally, baseline: Baseline
                 yield _finding(ExitCode.GATE_FAILED, f"{name} has no value, so its bound cannot hold: {metric.reason}")
             continue
         for reason in _broken(name, bound, metric.value, (baseline or {}).get(name)):
-            yield _finding(ExitCode.GATE_FAILED, reason, tally.deciding(name))
+            yield _finding(ExitCode.GATE_FAILED, f"{reason}{_not_taken(name, tally)}", tally.deciding(name))
         if bound.non_inferiority is not None and (baseline or {}).get(name) is not None:
             yield _Finding(ExitCode.INCONCLUSIVE, f"non_inferiority of {name} is not evaluated by this version")
+
+
+def _not_taken(name: str, tally: Tally) -> str:
+    """Name what of the graph no trial took, for a metric of its coverage."""
+    missing = next((found.missing for kind, found in tally.coverage.items() if name == f"{kind}.coverage"), ())
+    return f", not taken: {_listed(missing)}" if missing else ""
 
 
 def _broken(name: str, bound: Bound, value: float, before: float | None) -> Iterator[str]:

@@ -44,6 +44,7 @@ class NodeStep(Value):
     """One visit of a node. `attempts` > 1 means it was run again: a retry policy, or a resume after an interrupt.
 
     A `cached` one was answered by the graph's cache: no code of the node ran.
+    `stops` counts how often it stopped for a human; `chosen` holds what its conditional edges and commands chose.
     `start_s` and `duration_s`, here and below, are seconds of virtual time since the trial began, and those that it took, the waiting
     between attempts included; None where the trial ran in real time, or where the end was not seen.
     """
@@ -51,6 +52,8 @@ class NodeStep(Value):
     place: Place
     attempts: int = 1
     interrupted: bool = False
+    stops: int = 0
+    chosen: tuple[str, ...] = ()
     error: str | None = None
     update: JsonValue = None
     state_digest: str | None = None

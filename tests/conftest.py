@@ -16,7 +16,6 @@ from harness.cli import main
 from harness.experiment import Trial
 from harness.script import parse
 
-
 # The same examples every time, however slow the machine: a failure is of the code, never of the day.
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")

@@ -13,8 +13,10 @@ def figure(name: str, value: float | None) -> str:
     """Return a metric's value in the unit of its name."""
     if value is None:
         return UNKNOWN
-    if name.endswith((".accuracy", "rate")):
+    if name.endswith((".accuracy", ".coverage", "rate")):
         return percent(value)
+    if name.endswith(".ece"):
+        return f"{value:.3f}"
     if name.startswith("cost_usd"):
         return dollars(value)
     if name.startswith(("duration_s", "ttft_s")):

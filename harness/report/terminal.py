@@ -5,6 +5,7 @@ from itertools import groupby
 
 from harness.experiment import Experiment, Trial
 from harness.gate import Summary, overall_verdict
+from harness.report.coverage import sentence
 from harness.report.figure import SPENT_HEAD, UNKNOWN, count, dollars, figure, percent, spent_figures
 from harness.report.layout import WIDTH, Part, Table, Text, rendered
 from harness.report.text import excerpt, shell_word, visible
@@ -20,7 +21,7 @@ _TEXT_SHOWN = 2000
 
 def verdicts(summaries: Sequence[Summary], *, experiment: str = "latest", width: int = WIDTH, colour: bool = False) -> str:
     """Return the verdict table, the reasons, and the first failing cases with the command to look at one."""
-    parts: list[Part] = [_verdict_table(summaries)]
+    parts: list[Part] = [_verdict_table(summaries), *_coverage(summaries)]
     for summary in summaries:
         parts += [*_reasons(summary), *_failing(summary, experiment)]
     verdict = overall_verdict(summary.verdict for summary in summaries)
@@ -29,7 +30,7 @@ def verdicts(summaries: Sequence[Summary], *, experiment: str = "latest", width:
 
 def show_experiment(experiment: Experiment, summaries: Sequence[Summary], *, width: int = WIDTH, colour: bool = False) -> str:
     """Return one experiment: its provenance, its verdicts, and every figure of every suite."""
-    parts: list[Part] = [*_head(experiment), Text(""), _verdict_table(summaries)]
+    parts: list[Part] = [*_head(experiment), Text(""), _verdict_table(summaries), *_coverage(summaries)]
     for summary in summaries:
         parts += [*_reasons(summary), *_failing(summary, experiment.id), *_provenance(summary), *_figures(summary), *_costs(summary)]
     return rendered(parts, width, colour=colour)
@@ -69,6 +70,14 @@ def _verdict_row(summary: Summary) -> tuple[str, ...]:
         dollars(metrics["cost_usd.total"].value),
         summary.verdict.verdict,
     )
+
+
+def _coverage(summaries: Sequence[Summary]) -> Iterator[Part]:
+    """Say what of each graph was covered; of a selection that cannot be told."""
+    whole = [summary for summary in summaries if not summary.provenance.selected]
+    if whole:
+        yield Text("")
+    yield from (Text(f"{summary.provenance.name}: {sentence(summary.tally)}") for summary in whole)
 
 
 def _reasons(summary: Summary) -> Iterator[Part]:

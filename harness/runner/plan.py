@@ -13,6 +13,7 @@ from harness.cassette.segments import Segments, segments
 from harness.checks import CheckContext
 from harness.clock import ClockKind
 from harness.config import DEFAULT, Project, Suite, Variant
+from harness.coverage import Shape
 from harness.dataset import Case, Dataset, FaultSpec, parse
 from harness.errors import ConfigError, GraphError, NothingRan, UsageError, WireStop
 from harness.experiment import SuiteProvenance
@@ -21,6 +22,7 @@ from harness.runner.rules import normalisers_of, redactor_of
 from harness.schema import nearest
 from harness.script import Script
 from harness.script import parse as parse_script
+from harness.shape import shape
 from harness.store import TrialKey
 from harness.wire.trial import take_strays
 
@@ -50,7 +52,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """One suite under one variant, ready to run. `nodes` and `fingerprint` are those of the graph built once for a look at it."""
+    """One suite under one variant, ready to run. `nodes`, `fingerprint` and `shape` are those of the graph built once for a look at it."""
 
     name: str
     variant: str
@@ -64,6 +66,7 @@ class Bench:
     mode: str
     nodes: tuple[str, ...]
     fingerprint: str
+    shape: Shape
     script: Script | None = None
     stored_prompts: prompt.Prompts = field(default_factory=dict)
     redactor: Redactor = BUILT_IN
@@ -80,7 +83,13 @@ class Bench:
 
     def context(self, case: Case) -> CheckContext:
         """Return what the checks of a case need to know of the suite."""
-        return CheckContext(routes=dict(self.suite.routes), limits=self.suite.limits.override(case.expected.limits), nodes=self.nodes)
+        suite = self.suite
+        return CheckContext(
+            routes=dict(suite.routes),
+            confidence=dict(suite.confidence),
+            limits=suite.limits.override(case.expected.limits),
+            nodes=self.nodes,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +186,7 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
         mode=_mode(suite, look, name) if target else "http",
         nodes=graph.node_names(look) if look is not None else (),
         fingerprint=_fingerprint(target, look),
+        shape=_shape(target, look),
         script=parse_script(store.read_script_text(project.root, suite.script), path=suite.script) if suite.script else None,
         stored_prompts=stored_prompts,
         redactor=redactor_of(project),
@@ -199,6 +209,12 @@ def _fingerprint(target: Target | None, look: Any) -> str:
     if target is None:
         return "unknown: the graph is in another process"
     return graph.fingerprint(look) if look is not None else "unknown: the factory asks a model while it builds"
+
+
+def _shape(target: Target | None, look: Any) -> Shape:
+    if target is None:
+        return Shape(unknown="the graph is in another process")
+    return shape(look) if look is not None else Shape(unknown="the factory asks a model while it builds")
 
 
 def _check_faults(suite: Suite, name: str, dataset: Dataset) -> None:
@@ -354,10 +370,12 @@ def _provenance(project: Project, bench: Bench, selection: Selection) -> SuitePr
         build=suite.build,
         checks=tuple(suite.checks) if suite.checks is not None else ("auto",),
         routes=dict(suite.routes),
+        confidence=dict(suite.confidence),
         gate=dict(suite.gate),
         must_pass=tuple(suite.must_pass),
         normalise=suite.normalise,
         freeze=suite.freeze.model_dump(mode="json", exclude_defaults=True),
         faults=tuple(map(str, selection.faults)),
         selected=selection.narrows,
+        shape=bench.shape,
     )

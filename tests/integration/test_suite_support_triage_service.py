@@ -36,7 +36,7 @@ def test_the_service_gives_the_same_routes_and_answers_as_the_graph(tmp_path):
 
     assert document["exit_code"] == 0
     by_suite = {name: [told(trial) for trial in trials(root, document) if trial["suite"] == name] for name in (SUITE, "support_triage")}
-    assert len(by_suite[SUITE]) == 78
+    assert len(by_suite[SUITE]) == 102
     without_cost = [[{**each, "scores": [s for s in each["scores"] if s[0] != "cost"]} for each in found] for found in by_suite.values()]
     assert without_cost[0] == without_cost[1]
     first, second = (document["suites"][name]["metrics"] for name in by_suite)
