@@ -15,7 +15,7 @@ from harness.cassette import normalise, secrets
 from harness.cassette.redact import token
 from harness.cassette.segments import Policy
 from harness.checks import BUILT_IN
-from harness.dataset import Limits
+from harness.dataset import Backend, Limits
 from harness.errors import ConfigError
 from harness.experiment import Bound
 from harness.metric import names as metric_names
@@ -66,6 +66,7 @@ class Suite(Value):
     script: str | None = None
     checks: tuple[str, ...] | None = None
     routes: dict[str, str] = {}
+    checkpointers: tuple[Backend, ...] = Field(default=("memory",), min_length=1)
     recursion_limit: int | None = Field(default=None, ge=1)
     limits: Limits = Limits()
     must_pass: tuple[str, ...] = ()
@@ -95,6 +96,7 @@ class Config(Value):
     suites: dict[str, Suite] = {}
     prices: dict[str, Price] = {}
     prompts_dir: str = "prompts"
+    postgres_env: str = "HARNESS_POSTGRES"
     redact: Redact = Redact()
     normalise: dict[str, str] = {}
 

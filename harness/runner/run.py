@@ -17,6 +17,7 @@ from harness.experiment import Experiment, Trial
 from harness.gate import Summary, judge_experiment
 from harness.runner.plan import Bench, Plan
 from harness.runner.pool import WorkerDied, can_fork, spread
+from harness.runner.rehearsal import rehearsed
 from harness.runner.trial import TrialRunner
 from harness.store import ExperimentFolder, TrialKey
 from harness.trace import Crash, Trace
@@ -162,8 +163,10 @@ def _work(plan: Plan, tasks: list[Task]) -> tuple[Callable[[int], str], Callable
 
 
 def run_task(task: Task, runner: TrialRunner) -> Trial:
-    """Replay one trial over the cassette of its case."""
-    return runner.run(task.bench, task.case, task.repeat, runner.exchanges(task.bench.name, task.case.id))
+    """Replay one trial over the cassette of its case, and rehearse it where its checks ask for that."""
+    exchanges = runner.exchanges(task.bench.name, task.case.id)
+    trial = runner.run(task.bench, task.case, task.repeat, exchanges)
+    return rehearsed(runner, task.bench, task.case, trial, exchanges)
 
 
 def _dead(task: Task, death: WorkerDied) -> Trial:
