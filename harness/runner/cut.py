@@ -17,7 +17,8 @@ Edit = Callable[[Any, Any, Sequence[str]], None]
 class Cut:
     """A player whose graph dies after the supersteps that `dies_after` tells, once after each, and whenever it stops for a human.
 
-    Superstep 0 is the input. `build` makes a new graph on what is stored. `cut_after` is where it was cut off.
+    Superstep 0 is the input. `build` makes a new graph on what is stored. `cut_after` is where it was cut off,
+    `ran_at_cut` names the nodes that had run right before the last cut.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Cut:
         self._is_new = True
         self.cut_after: list[int] = []
         self.last_step = -2  # LangGraph's count before anything
+        self.ran_at_cut: tuple[str, ...] = ()
         self._ran: tuple[str, ...] = ()
         self._next: tuple[str, ...] = ()
         self._latest: Any = None
@@ -96,6 +98,7 @@ class Cut:
         if is_input or step in self.cut_after or not some_is_left or not self._dies_after(step, self._next):
             return False
         self.cut_after.append(step)
+        self.ran_at_cut = self._ran
         return True
 
     def _stops_for_a_human(self) -> bool:

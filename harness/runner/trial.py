@@ -169,7 +169,7 @@ class TrialRunner:
     def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer, play: Play) -> Ended:
         config: RunnableConfig = {
             "callbacks": [observer],
-            "configurable": {"thread_id": f"{bench.name}/{bench.variant}/{case.id}/{repeat}"},
+            "configurable": {"thread_id": thread_of(bench, case, repeat)},
         }
         if bench.suite.recursion_limit is not None:
             config["recursion_limit"] = bench.suite.recursion_limit
@@ -229,6 +229,11 @@ class TrialRunner:
         host = call.url.partition("://")[2].partition("/")[0].partition(":")[0]
         cost = cost_usd(call.usage, models=(call.answered_model, call.model), host=host, own=self._prices)
         return call.model_copy(update={"cost_usd": cost})
+
+
+def thread_of(bench: Bench, case: Case, repeat: int) -> str:
+    """Return the id of the thread that a trial runs on."""
+    return f"{bench.name}/{bench.variant}/{case.id}/{repeat}"
 
 
 def _frozen(bench: Bench, case: Case, observer: Observer) -> contextlib.AbstractContextManager[None]:
