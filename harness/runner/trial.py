@@ -298,12 +298,13 @@ def _converse(graph: Player, case: Case, config: RunnableConfig, ended: Ended, i
 
 
 def _resumed(dynamic: list[Any], answers: list[Any]) -> Any:
-    """Take the answers to what waits off the list: one for a static interrupt, one for each dynamic one that has an answer left."""
+    """Take the answers to what waits off the list: one for a static interrupt, one for each dynamic one that has an answer left.
+
+    Each is given by the interrupt's id: LangGraph takes a bare null or an empty object for no answer at all.
+    """
     if not dynamic:
         answers.pop(0)
         return None
-    if len(dynamic) == 1:
-        return Command(resume=answers.pop(0))
     return Command(resume={interrupt.id: answers.pop(0) for interrupt in dynamic if answers})
 
 
