@@ -24,6 +24,7 @@ from harness.dataset import Case, End
 from harness.errors import WireStop
 from harness.experiment import Trial, outcome
 from harness.freeze import frozen
+from harness.listen import listening
 from harness.observe import Observer, Story, last_text, plain
 from harness.price import Price, cost_usd
 from harness.runner.crash import crash_of
@@ -144,7 +145,7 @@ class TrialRunner:
         _empty_model_cache()
         tool_faults = ToolFaults(case.faults, lambda: observer.position()[0])
         with running(wire):
-            with _frozen(bench, case, observer), faulty(tool_faults):
+            with listening(observer), _frozen(bench, case, observer), faulty(tool_faults):
                 ended = self._execute(bench, case, repeat, observer, play or self._plainly(bench))
             if wire.broken:
                 raise wire.broken
