@@ -14,7 +14,7 @@ from harness.dataset import Backend
 from harness.errors import ConfigError, UsageError
 
 Reopen = Callable[[], Any]
-"""Returns a checkpointer on what is stored; all but that of the memory are new ones, with a connection of their own."""
+"""Returns a checkpointer on what is stored: a new one, but for that of the memory."""
 
 _PACKAGES = {"sqlite": "langgraph.checkpoint.sqlite", "postgres": "langgraph.checkpoint.postgres"}
 
@@ -47,8 +47,8 @@ def kept_in(backend: Backend, *, postgres_env: str) -> Iterator[Reopen]:
             with tempfile.TemporaryDirectory(prefix="harness-") as folder, ExitStack() as stack:
                 yield _sqlite(Path(folder) / "checkpoints.db", stack)
         case "postgres":
-            with _schema(os.environ[postgres_env], postgres_env) as address, ExitStack() as stack:
-                yield _postgres(address, stack)
+            with _schema(os.environ[postgres_env], postgres_env) as connection:
+                yield _postgres(connection)
 
 
 def _memory() -> Reopen:
@@ -72,30 +72,27 @@ def _sqlite(path: Path, stack: ExitStack) -> Reopen:
     return reopen
 
 
-def _postgres(address: str, stack: ExitStack) -> Reopen:
+def _postgres(connection: Any) -> Reopen:
     from langgraph.checkpoint.postgres import PostgresSaver  # noqa: PLC0415, as above
 
     kind = _in_both_forms(PostgresSaver)
-    with kind.from_conn_string(address) as saver:
-        saver.setup()
-
-    def reopen() -> Any:
-        stack.close()
-        return stack.enter_context(kind.from_conn_string(address))
-
-    return reopen
+    kind(connection).setup()
+    return lambda: kind(connection)
 
 
 @contextmanager
-def _schema(address: str, postgres_env: str) -> Iterator[str]:
-    """Make a schema of our own, so that no table of the database is touched, and drop it in the end; yields its address."""
+def _schema(address: str, postgres_env: str) -> Iterator[Any]:
+    """Make a schema of our own, so that no table of the database is touched, and drop it in the end; yields a connection that uses it.
+
+    There is one connection: while a trial runs none could be opened, for its clock is not that of the database.
+    """
     import psycopg  # noqa: PLC0415, as above
-    from psycopg.conninfo import make_conninfo  # noqa: PLC0415, as above
+    from psycopg.rows import dict_row  # noqa: PLC0415, as above
     from psycopg.sql import SQL, Identifier  # noqa: PLC0415, as above
 
-    name = Identifier(schema := f"harness_{secrets.token_hex(8)}")
+    name = Identifier(f"harness_{secrets.token_hex(8)}")
     try:
-        connection = psycopg.connect(address, autocommit=True)
+        connection = psycopg.connect(address, autocommit=True, prepare_threshold=0, row_factory=dict_row)
     except psycopg.Error as error:
         reason = " ".join(str(error).split())
         message = f"the database of {postgres_env} cannot be reached: {reason}"
@@ -103,7 +100,8 @@ def _schema(address: str, postgres_env: str) -> Iterator[str]:
     with connection:
         connection.execute(SQL("CREATE SCHEMA {}").format(name))
         try:
-            yield make_conninfo(address, options=f"-c search_path={schema}")
+            connection.execute(SQL("SET search_path TO {}").format(name))
+            yield connection
         finally:
             connection.execute(SQL("DROP SCHEMA {} CASCADE").format(name))
 

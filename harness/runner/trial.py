@@ -15,11 +15,12 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphRecursionError
 from langgraph.types import Command
 
-from harness import checks, store
+from harness import checks, clock, store
 from harness.cassette.cause import Prompts
 from harness.cassette.exchange import Exchange
 from harness.cassette.miss import Known, Miss, record_command
 from harness.cassette.tape import Cassette, Cursor
+from harness.clock import ClockKind
 from harness.dataset import Case, End
 from harness.errors import WireStop
 from harness.experiment import Trial, outcome
@@ -50,6 +51,7 @@ class Ended:
     interrupts: tuple[Interrupt, ...] = ()
     crash: BaseException | None = None
     answers: list[Any] = field(default_factory=list)
+    duration_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,11 @@ class TrialRunner:
     `played` holds the exchanges that the last trial played, those of its judges too.
     """
 
-    def __init__(self, root: Path, prices: Mapping[str, Price]) -> None:
+    def __init__(self, root: Path, prices: Mapping[str, Price], clock: ClockKind = "virtual") -> None:
         self._root = root
         self._prices = prices
+        self._clock = clock
+        self._patch: contextlib.ExitStack | None = None
         self._loop = asyncio.Runner()
         self._graphs: dict[tuple[str, str], Any] = {}
         self.played: frozenset[int] = frozenset()
@@ -79,8 +83,10 @@ class TrialRunner:
         self._read: tuple[tuple[str, str], tuple[Exchange, ...]] = (("", ""), ())
 
     def close(self) -> None:
-        """Close the event loop."""
+        """Close the event loop, and give Python its own clocks back."""
         self._loop.close()
+        if self._patch is not None:
+            self._patch.close()
 
     def exchanges(self, suite: str, case: str) -> tuple[Exchange, ...]:
         """Return the exchanges recorded for a case; the repeats of a case, which follow each other, read its file once."""
@@ -144,9 +150,13 @@ class TrialRunner:
         )
         _empty_model_cache()
         tool_faults = ToolFaults(case.faults, lambda: observer.position()[0])
-        with running(wire):
+
+        def execute() -> Ended:
             with listening(observer), _frozen(bench, case, observer), faulty(tool_faults):
-                ended = self._execute(bench, case, repeat, observer, play or self._plainly(bench))
+                return self._execute(bench, case, repeat, observer, play or self._plainly(bench))
+
+        with running(wire):
+            ended = self._execute_on_clock(observer, wire, execute)
             if wire.broken:
                 raise wire.broken
             story = observer.story()
@@ -166,6 +176,24 @@ class TrialRunner:
             prices=self._prices,
             command=record_command(bench.name, bench.variant, case.id),
         )
+
+    def _execute_on_clock(self, observer: Observer, wire: TrialWire, execute: Callable[[], Ended]) -> Ended:
+        """Execute the graph in virtual time, unless real time is asked for or real servers answer."""
+        if self._clock == "real" or wire.live is not None:
+            return execute()
+        if self._patch is None:
+            self._patch = contextlib.ExitStack()
+            self._patch.enter_context(clock.patched())
+        ended = Ended()
+        try:
+            with clock.virtual_clock() as passing:
+                wire.clock, observer.now = passing, lambda: passing.elapsed_s
+                ended = execute()
+        except clock.Stalled as stalled:
+            ended.ends, ended.crash = "error", stalled
+            self._renew_loop()
+        ended.duration_s = passing.elapsed_s
+        return ended
 
     def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer, play: Play) -> Ended:
         config: RunnableConfig = {
@@ -220,6 +248,7 @@ class TrialRunner:
             state=plain(ended.state),
             text=last_text(ended.state),
             ends=ended.ends,
+            duration_s=ended.duration_s,
             crash=crash_of(ended.crash, node=story.running_node(), root=self._root) if ended.crash else None,
             recursion_limit=bench.suite.recursion_limit,
         )
