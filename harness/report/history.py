@@ -32,7 +32,7 @@ def show_states(history: History, *, whole: bool, width: int = WIDTH, colour: bo
 def show_fork(fork: Fork, *, width: int = WIDTH, colour: bool = False) -> str:
     """Return where a fork went, how it ended, and what differs."""
     edits = ", ".join(f"{edit} = {canonical_json(edit.value)}" for edit in fork.assignments)
-    where = f"after step {fork.at}{_nodes(fork.after)}" if fork.at else "after the input"
+    where = f"after step {fork.at}{_nodes(fork.after or ('the input',))}"
     parts: list[Part] = [Text(f"{fork.name}, case {fork.case!r}, forked {where}: {edits}", style="bold"), *_notes(fork.notes)]
     parts += [Text(""), Text(f"path before: {_path(fork.path_before)}, ended as {fork.ends_before}")]
     parts += [Text(f"path now:    {_path(fork.path)}, {_ended(fork)}")]
@@ -56,12 +56,11 @@ def _notes(notes: tuple[str, ...]) -> Iterator[Part]:
 
 
 def _heading(snapshot: Snapshot) -> str:
-    what = f"step {snapshot.step}{_nodes(snapshot.after)}" if snapshot.after else f"step {snapshot.step} (the input)"
-    return f"{what}, next: {', '.join(snapshot.next) or 'nothing'}"
+    return f"step {snapshot.step}{_nodes(snapshot.after or ('the input',))}, next: {', '.join(snapshot.next) or 'nothing'}"
 
 
 def _nodes(nodes: tuple[str, ...]) -> str:
-    return f" ({', '.join(nodes)})" if nodes else ""
+    return f" ({', '.join(nodes)})"
 
 
 def _path(nodes: tuple[str, ...]) -> str:

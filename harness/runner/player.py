@@ -12,6 +12,10 @@ class Player(Protocol):
     """Stands where the graph would stand."""
 
     @property
+    def graph(self) -> Any:
+        """Return the graph that runs now."""
+
+    @property
     def checkpointer(self) -> Any:
         """Return the graph's checkpointer, None where it has none."""
 
