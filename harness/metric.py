@@ -67,9 +67,9 @@ class Tally(Count):
             "cost_usd.p95": self._spent("cost_usd", quantile(self._numbers["cost_usd"], 0.95)),
             **self._spending_metrics("tokens"),
             "model_calls.mean": self._known(mean(self._numbers["model_calls"])),
-            "tool_calls.mean": self._known(mean(self._numbers["tool_calls"])),
-            "steps.mean": self._known(mean(self._numbers["steps"])),
-            "steps.max": self._known(max(self._numbers["steps"], default=None)),
+            "tool_calls.mean": self._known(mean(self._numbers["tool_calls"]), "tools"),
+            "steps.mean": self._known(mean(self._numbers["steps"]), "steps"),
+            "steps.max": self._known(max(self._numbers["steps"], default=None), "steps"),
             **{name: self._lasted(share, self._numbers["duration_s"]) for name, share in DURATIONS.items()},
             **self._node_metrics(),
             **{name: Metric(reason=_NO_FIRST_TOKENS) for name in FIRST_TOKENS},
@@ -143,8 +143,11 @@ class Tally(Count):
             return "no trial ran"
         if self.stale == self.trials:
             return "every trial is stale"
-        if of in {"tools", "models"}:
+        if self._happened[f"{of} unseen"]:
+            return f"the {of} of an agent behind a URL were not seen"
+        if of == "models" or (of == "tools" and self.measured):
             return f"no trial called one of its {of}"
+        of = "" if of in {"tools", "steps"} else of
         return f"no trial has a score of {of}" if of else "no trial is scored"
 
     def _unseen(self, name: str) -> Metric:

@@ -8,7 +8,7 @@ import enum
 import math
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
@@ -43,6 +43,7 @@ class _Span:
     update: JsonValue = None
     update_digest: str | None = None
     state_digest: str | None = None
+    cached: bool = False
     start_s: float | None = None
     end_s: float | None = None
 
@@ -177,6 +178,26 @@ class Observer(BaseCallbackHandler):
             span, call = self._retrievers[run_id]
             self._retrievers[run_id] = (span, call.model_copy(update=update))
 
+    def on_visit(self, place: Place, update: JsonValue, *, within: str = "") -> str:
+        """Note a visit that an agent in another process told of, within another one or of the outermost graph; return its key."""
+        key = f"{within}|{place.step}:{place.path}" if within else f"{place.step}:{place.path}"
+        self._spans[key] = _Span(place, key, attempts=1, update=update, update_digest=digest(canonical_json(update)))
+        return key
+
+    def on_cached_visits(self, visits: Sequence[tuple[str, JsonValue]]) -> None:
+        """Note visits that the graph's cache answers, at the start of a superstep: all before it are over."""
+        within, name = self.position()
+        namespace = (*within.namespace, within.node) if within.node else ()
+        depth = name.count("|") + 1 if name else 0
+        with self._lock:
+            level = [span.place.step or 0 for key, span in self._spans.items() if key.startswith(name) and key.count("|") == depth]
+            step = max(level, default=0) + 1
+            for number, (node, update) in enumerate(visits):
+                place = Place(node=node, step=step, path=f"cached,{number:06d},{node}", namespace=namespace)
+                key = f"{name}|{step}:{place.path}" if name else f"{step}:{place.path}"
+                written = digest(canonical_json(update))
+                self._spans[key] = _Span(place, key, attempts=1, update=update, update_digest=written, cached=True)
+
     # what the runner asks
 
     def position(self) -> tuple[Place, str]:
@@ -243,6 +264,7 @@ class Story:
                 update=span.update,
                 state_digest=span.state_digest,
                 update_digest=span.update_digest,
+                cached=span.cached,
                 start_s=span.start_s,
                 duration_s=lasted(span.start_s, span.end_s),
             )

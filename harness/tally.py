@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from harness.checks.fallback import fell_back
 from harness.experiment import Outcome, Trial
+from harness.ledger import Ledger
 from harness.score import Score
 from harness.stats import Confusion
 from harness.trace import Place, Trace, WireCall
@@ -114,6 +115,7 @@ class Count:
         self._drift: dict[str, set[str]] = {}
         self._drifted: Counter[str] = Counter()
         self._unused: Counter[str] = Counter()
+        self.ledger = Ledger()
         for trial in trials:
             self.add(trial)
 
@@ -130,6 +132,7 @@ class Count:
             self._add_stale(trial)
             return
         self._add_spending(trial)
+        self.ledger.add(trial)
         self._add_scores(trial)
         if trial.outcome != "unscored":
             self._add_trace(trial.case, trial.trace)
@@ -312,8 +315,12 @@ class Count:
 
     def _add_trace(self, case: str, trace: Trace) -> None:
         calls = trace.model_calls
-        for name, number in (("model_calls", len(calls)), ("tool_calls", len(trace.tools)), ("steps", trace.supersteps)):
-            self._numbers[name].append(number)
+        self._numbers["model_calls"].append(len(calls))
+        for name, number, part in (("tool_calls", len(trace.tools), "tools"), ("steps", trace.supersteps, "steps")):
+            if part in trace.unseen:
+                self._happened[f"{part} unseen"] += 1
+            else:
+                self._numbers[name].append(number)
         if trace.duration_s is None:
             self._happened["in real time"] += 1
         else:

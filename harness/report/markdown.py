@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from harness.gate import Summary, overall_verdict
-from harness.report.figure import count, dollars, percent
+from harness.ledger import CaseSpent, Ledger
+from harness.report.figure import SPENT_HEAD, count, dollars, percent, spent_figures
 from harness.report.text import excerpt, line
 from harness.stats import Confusion, RouteFigures, wilson
 from harness.tally import Failure, counted
@@ -63,6 +64,7 @@ def _suite(summary: Summary, experiment: str) -> Iterator[str]:
     yield from _failing(summary.tally.failures, experiment)
     for router in summary.tally.routers:
         yield from _router(router, summary.tally.confusion(router))
+    yield from _costs(summary.tally.ledger)
 
 
 def _bullets(title: str, texts: Iterable[str]) -> Iterator[str]:
@@ -98,6 +100,23 @@ def _router(router: str, confusion: Confusion) -> Iterator[str]:
     else:
         yield from ("", f"{len(labels)} routes: the matrix is left out.")
     yield from ("", *_table(("route", "expected", "taken", "right", "precision", "recall"), map(_figures, confusion.figures()), left=1))
+
+
+def _costs(ledger: Ledger) -> Iterator[str]:
+    groups = (("node", ledger.by_node), ("model", ledger.by_model))
+    if not ledger.by_node:
+        return
+    yield from ("", "### What it cost")
+    for name, spent in groups:
+        rows = [(escaped(each), *figures) for each, figures in zip(spent, map(spent_figures, spent.values()), strict=True)]
+        yield from ("", *_table((name, *SPENT_HEAD), rows, left=1))
+    dearest = [(escaped(_trial_name(each)), count(each.tokens), dollars(-each.minus_usd)) for each in ledger.dearest]
+    if dearest:
+        yield from ("", *_table(("dearest cases", "tokens", "cost"), dearest, left=1))
+
+
+def _trial_name(spent: CaseSpent) -> str:
+    return spent.case if spent.repeat == 1 else f"{spent.case} ({spent.repeat})"
 
 
 def _accuracy(confusion: Confusion) -> str:

@@ -7,16 +7,18 @@ from pathlib import Path
 
 from harness.observe import plain
 from harness.trace import Crash
-from harness.wire.trial import LiveConnection, MissingExchange
+from harness.wire.deployed import AgentFailed
+from harness.wire.trial import BudgetStop, LiveConnection, MissingExchange
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 
 
 def crash_of(error: BaseException, *, node: str | None, root: Path) -> Crash | None:
-    """Return the crash in the node that raised; None for what the trial's notes tell better, a miss or a live connection."""
-    if isinstance(error, MissingExchange | LiveConnection):
+    """Return the crash in the node that raised; None for a miss, a live connection or a spent budget, which the notes tell better."""
+    if isinstance(error, MissingExchange | LiveConnection | BudgetStop):
         return None
-    return Crash(type=type(error).__name__, message=_ADDRESS.sub("0x…", _said(error)), node=node, traceback=_frames(error, root))
+    kind = error.kind if isinstance(error, AgentFailed) else type(error).__name__
+    return Crash(type=kind, message=_ADDRESS.sub("0x…", _said(error)), node=node, traceback=_frames(error, root))
 
 
 def _said(error: BaseException) -> str:

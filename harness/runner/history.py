@@ -51,7 +51,7 @@ class Scene:
         """Run the case on its cassette; what is wrong with the user's wish, not with the graph, is raised."""
         runner = TrialRunner(self.project.root, self.project.config.prices)
         try:
-            done = runner.perform(self.bench, self.case, self.trial.repeat, runner.exchanges(self.bench.name, self.case.id), play)
+            done = runner.perform(self.bench, self.case, self.trial.repeat, runner.exchanges(self.bench.tapes, self.case.id), play)
         finally:
             runner.close()
         if isinstance(done.ended.crash, HarnessError):
@@ -61,7 +61,7 @@ class Scene:
     def builder(self) -> Callable[[], Any]:
         """Return what builds the graph, each time on the same checkpoints: in memory, unless it has a place for them of its own."""
         saver = memory()
-        return lambda: self.bench.target.build(self.bench.wanted, lambda: saver)
+        return lambda: self.bench.build(lambda: saver)
 
 
 def scene_of(project: Project, head: Experiment, trial: Trial, cases: Iterable[str]) -> Scene:
@@ -72,11 +72,14 @@ def scene_of(project: Project, head: Experiment, trial: Trial, cases: Iterable[s
     if case is None:
         message = f"case {trial.case!r} is no longer in {bench.suite.dataset}"
         raise UsageError(message)
+    if bench.target is None:
+        message = f"{project.where(bench.name, 'graph')}: the agent is behind a URL, so its states are not to be seen here"
+        raise UsageError(message)
     if not bench.target.takes("checkpointer") and getattr(bench.target.value, "checkpointer", None) is None:
         message = f"{project.where(bench.name, 'graph')}: it takes no checkpointer, so its states are not kept; let the factory take one"
         raise UsageError(message)
     before = next(suite for suite in head.suites if (suite.suite, suite.variant) == (trial.suite, trial.variant))
-    digest = store.cassettes_digest(project.root, bench.name, tuple(dict.fromkeys(cases)))
+    digest = store.cassettes_digest(project.root, bench.tapes, tuple(dict.fromkeys(cases)))
     now = plan.provenance()[0].model_copy(update={"cassettes_digest": digest})
     return Scene(bench, case, trial, project, tuple(_changed(before, now)))
 

@@ -1,7 +1,7 @@
 """A plan: the suites, variants and cases that a command is to run, loaded and checked before anything runs."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from harness.cassette.segments import Segments, segments
 from harness.checks import CheckContext
 from harness.clock import ClockKind
 from harness.config import DEFAULT, Project, Suite, Variant
-from harness.dataset import Case, Dataset, parse
+from harness.dataset import Case, Dataset, FaultSpec, parse
 from harness.errors import ConfigError, GraphError, NothingRan, UsageError, WireStop
 from harness.experiment import SuiteProvenance
 from harness.graph import Target, Wanted
@@ -28,7 +28,10 @@ from harness.wire.trial import take_strays
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which cases and variants to run; what is left empty selects all. `expression` is as pytest's -k, over ids and tags."""
+    """Which cases and variants to run; what is left empty selects all. `expression` is as pytest's -k, over ids and tags.
+
+    `faults` come to those of every case.
+    """
 
     suites: Sequence[str] = ()
     variants: Sequence[str] = ()
@@ -37,6 +40,7 @@ class Selection:
     limit: int | None = None
     failing: frozenset[tuple[str, str]] | None = None
     repeat: int = 1
+    faults: tuple[FaultSpec, ...] = ()
     clock: ClockKind = "virtual"
 
     @property
@@ -52,7 +56,7 @@ class Bench:
     name: str
     variant: str
     suite: Suite
-    target: Target
+    target: Target | None
     wanted: Wanted
     dataset: Dataset
     cases: tuple[Case, ...]
@@ -70,6 +74,18 @@ class Bench:
     def checks_of(self, case: Case) -> tuple[str, ...]:
         """Return the names of the checks that are run over a case."""
         return checks.applicable(case, self.context(case)) if self.suite.checks is None else self.suite.checks
+
+    @property
+    def tapes(self) -> str:
+        """Return the suite whose cassettes are replayed."""
+        return self.suite.cassettes or self.name
+
+    def build(self, checkpointer: Callable[[], Any]) -> Any:
+        """Build the graph of this variant; an agent behind a URL has none here."""
+        if self.target is None:
+            message = f"suite {self.name!r} has no graph in this process"
+            raise GraphError(message)
+        return self.target.build(self.wanted, checkpointer)
 
     def taken_apart(self, request: Request) -> Segments:
         """Take a redacted request apart as this suite compares it: its texts normalised."""
@@ -118,7 +134,7 @@ def prepare(project: Project, selection: Selection) -> Plan:
         _bench(project, name, suite, variant, selection) for name, suite in suites for variant in _variants_of(suite, selection.variants)
     ]
     for bench in benches:
-        _check_crashes(project, bench)
+        _check_rehearsals(project, bench)
     if not any(bench.cases for bench in benches):
         raise NothingRan(_nothing(benches, selection))
     return Plan(project, tuple(bench for bench in benches if bench.cases or not selection.narrows), selection)
@@ -157,14 +173,12 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
     where = project.where(name, f"variants.{variant_name}")
     dataset = _dataset(project, suite)
     _check_must_pass(project, name, suite, dataset)
-    store.refuse_colliding_cassettes(name, (case.id for case in dataset.cases))
+    _check_faults(suite, name, dataset)
+    store.refuse_colliding_cassettes(suite.cassettes or name, (case.id for case in dataset.cases))
     stored_prompts = store.read_prompts(project.root, project.config.prompts_dir)
     prompts = prompt.choose(stored_prompts, variant.prompts, where=where)
-    target = graph.load(suite.graph, root=project.root, where=project.where(name, "graph"))
     wanted = _wanted(variant, prompts)
-    target.check(wanted)
-    look = _look(target, wanted)
-    _check_look(project, name, suite, look)
+    target, look = _loaded(project, name, suite, wanted)
     return Bench(
         name=name,
         variant=variant_name,
@@ -172,18 +186,46 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
         target=target,
         wanted=wanted,
         dataset=dataset,
-        cases=_select(dataset.cases, name, selection),
+        cases=_with_faults(_select(dataset.cases, name, selection), selection.faults),
         checks=_checks(project, name, suite),
         prompts=prompts,
-        mode=_mode(suite, look, name),
+        mode=_mode(suite, look, name) if target else "http",
         nodes=graph.node_names(look) if look is not None else (),
-        fingerprint=graph.fingerprint(look) if look is not None else "unknown: the factory asks a model while it builds",
+        fingerprint=_fingerprint(target, look),
         script=parse_script(store.read_script_text(project.root, suite.script), path=suite.script) if suite.script else None,
         stored_prompts=stored_prompts,
         redactor=redactor_of(project),
         normalisers=normalisers_of(project, name),
         postgres_env=project.config.postgres_env,
     )
+
+
+def _loaded(project: Project, name: str, suite: Suite, wanted: Wanted) -> tuple[Target | None, Any]:
+    """Return the graph's factory and a graph built once; neither where the agent is behind a URL."""
+    if suite.is_deployed:
+        return None, None
+    target = graph.load(suite.graph, root=project.root, where=project.where(name, "graph"))
+    target.check(wanted)
+    look = _look(target, wanted)
+    _check_look(project, name, suite, look)
+    return target, look
+
+
+def _fingerprint(target: Target | None, look: Any) -> str:
+    if target is None:
+        return "unknown: the graph is in another process"
+    return graph.fingerprint(look) if look is not None else "unknown: the factory asks a model while it builds"
+
+
+def _check_faults(suite: Suite, name: str, dataset: Dataset) -> None:
+    """Refuse faults that an agent behind a URL has no place for."""
+    for case in dataset.cases:
+        for spec in case.faults if suite.is_deployed else ():
+            if spec.at.node or spec.at.is_tool:
+                message = (
+                    f"suite {name!r}, case {case.id!r}: a fault at a node or a tool cannot strike an agent behind a URL; use at.model_call"
+                )
+                raise ConfigError(message)
 
 
 def _dataset(project: Project, suite: Suite) -> Dataset:
@@ -237,10 +279,15 @@ def _check_look(project: Project, name: str, suite: Suite, look: Any) -> None:
         raise GraphError(message)
 
 
-def _check_crashes(project: Project, bench: Bench) -> None:
-    """Refuse cases that are to be cut off and resumed where that cannot be."""
+def _check_rehearsals(project: Project, bench: Bench) -> None:
+    """Refuse cases that are to be run again in other ways where that cannot be."""
+    if bench.target is None and any({"crash", "streaming"} & set(bench.checks_of(case)) for case in bench.cases):
+        message = (
+            f"{project.where(bench.name, 'graph')}: the checks 'crash' and 'streaming' need the graph itself, not an agent behind a URL"
+        )
+        raise ConfigError(message)
     cases = [case for case in bench.cases if "crash" in bench.checks_of(case)]
-    if cases and not bench.target.takes("checkpointer"):
+    if cases and bench.target and not bench.target.takes("checkpointer"):
         message = (
             f"{project.where(bench.name, 'graph')}: the check 'crash' resumes a new graph from stored checkpoints; "
             "let the factory take `checkpointer`"
@@ -300,6 +347,10 @@ def _select(cases: tuple[Case, ...], suite: str, selection: Selection) -> tuple[
     return tuple(chosen if selection.limit is None else chosen[: selection.limit])
 
 
+def _with_faults(cases: tuple[Case, ...], faults: tuple[FaultSpec, ...]) -> tuple[Case, ...]:
+    return tuple(case.model_copy(update={"faults": (*case.faults, *faults)}) for case in cases) if faults else cases
+
+
 def _expression(text: str) -> Any:
     from _pytest.mark.expression import Expression  # noqa: PLC0415, pytest's own -k, which has no public door
 
@@ -328,7 +379,8 @@ def _provenance(project: Project, bench: Bench, selection: Selection) -> SuitePr
         cases=len(bench.cases),
         dataset=suite.dataset,
         dataset_digest=bench.dataset.digest,
-        cassettes_digest=store.cassettes_digest(project.root, bench.name, tuple(case.id for case in bench.cases)),
+        cassettes=suite.cassettes or "",
+        cassettes_digest=store.cassettes_digest(project.root, bench.tapes, tuple(case.id for case in bench.cases)),
         graph=suite.graph,
         graph_fingerprint=bench.fingerprint,
         prompts={name: f"{chosen.version}@{chosen.digest}" for name, chosen in bench.prompts.items()},
@@ -343,5 +395,6 @@ def _provenance(project: Project, bench: Bench, selection: Selection) -> SuitePr
         must_pass=tuple(suite.must_pass),
         normalise=suite.normalise,
         freeze=suite.freeze.model_dump(mode="json", exclude_defaults=True),
+        faults=tuple(map(str, selection.faults)),
         selected=selection.narrows,
     )

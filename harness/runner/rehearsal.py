@@ -8,7 +8,7 @@ from harness import checks
 from harness.cassette.exchange import Exchange
 from harness.dataset import Backend, Case
 from harness.delta import changes
-from harness.experiment import Trial, outcome
+from harness.experiment import OVER_BUDGET, Trial, outcome
 from harness.runner import checkpoints
 from harness.runner.cut import Cut
 from harness.runner.plan import Bench, memory
@@ -23,9 +23,9 @@ _CUSTOM = "custom"
 
 
 def rehearsed(runner: TrialRunner, bench: Bench, case: Case, trial: Trial, exchanges: tuple[Exchange, ...]) -> Trial:
-    """Return the trial with what its rehearsals showed; one that is stale or that crashed is not rehearsed."""
+    """Return the trial with what its rehearsals showed; one that is stale, crashed or was stopped is not rehearsed."""
     names = [name for name in ("crash", "streaming") if name in bench.checks_of(case)]
-    if not names or trial.outcome in {"stale", "error"}:
+    if not names or trial.outcome in {"stale", "error"} or any(score.check == OVER_BUDGET for score in trial.scores):
         return trial
     stage = _Stage(runner, bench, case, trial, exchanges)
     trace = trial.trace.model_copy(
@@ -69,7 +69,7 @@ class _Stage:
 
             def play(awaited: Awaited) -> Cut:
                 def build() -> Any:
-                    return self.bench.target.build(self.bench.wanted, reopen)
+                    return self.bench.build(reopen)
 
                 def dies(step: int, following: Sequence[str]) -> bool:
                     return bool(following) and dies_after(step)
@@ -86,7 +86,7 @@ class _Stage:
             seen = Seen()
 
             def play(awaited: Awaited, way: str = way, seen: Seen = seen) -> Way:
-                return Way(self.bench.target.build(self.bench.wanted, memory), way, awaited, seen)
+                return Way(self.bench.build(memory), way, awaited, seen)
 
             done = self._perform(play)
             yield _streaming(way, seen, done, tuple(self._differences(done)))

@@ -5,12 +5,10 @@ import contextlib
 import contextvars
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from langchain_core.caches import InMemoryCache
-from langchain_core.globals import get_llm_cache
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphRecursionError
 from langgraph.types import Command
@@ -21,37 +19,29 @@ from harness.cassette.exchange import Exchange
 from harness.cassette.miss import Known, Miss, record_command
 from harness.cassette.tape import Cassette, Cursor
 from harness.clock import ClockKind
-from harness.dataset import Case, End
+from harness.dataset import Budget, Case
 from harness.errors import WireStop
-from harness.experiment import Trial, outcome
+from harness.experiment import OVER_BUDGET, Trial, outcome
 from harness.freeze import frozen
 from harness.listen import listening
 from harness.observe import Observer, Story, last_text, plain
 from harness.price import Price, cost_usd
+from harness.runner.agent import Agent
+from harness.runner.caches import CachedModels, empty_model_cache, watched_nodes
 from harness.runner.crash import crash_of
+from harness.runner.ended import Ended
 from harness.runner.plan import Bench, memory
 from harness.runner.player import Plain, Play, Player
 from harness.runner.rules import taped
 from harness.score import Score, failed
-from harness.trace import Interrupt, Trace, WireCall
+from harness.trace import CachedAnswer, Interrupt, Trace, WireCall
 from harness.wire.faults import Faults
 from harness.wire.layers import Recorder, Replay, Scripted, place_name
+from harness.wire.spending import Spending
 from harness.wire.tools import ToolFaults, faulty
-from harness.wire.trial import Layer, TrialWire, running, wire_call
+from harness.wire.trial import Layer, NeverAnswered, TrialWire, running, wire_call
 
 _LEFTOVERS_S = 1.0
-
-
-@dataclass(slots=True)
-class Ended:
-    """How the graph's execution ended, before anything is derived from it."""
-
-    ends: End = "answer"
-    state: Any = None
-    interrupts: tuple[Interrupt, ...] = ()
-    crash: BaseException | None = None
-    answers: list[Any] = field(default_factory=list)
-    duration_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +64,7 @@ class TrialRunner:
     def __init__(self, root: Path, prices: Mapping[str, Price], clock: ClockKind = "virtual") -> None:
         self._root = root
         self._prices = prices
+        self._agents: dict[str, Agent] = {}
         self._clock = clock
         self._patch: contextlib.ExitStack | None = None
         self._loop = asyncio.Runner()
@@ -83,8 +74,11 @@ class TrialRunner:
         self._read: tuple[tuple[str, str], tuple[Exchange, ...]] = (("", ""), ())
 
     def close(self) -> None:
-        """Close the event loop, and give Python its own clocks back."""
+        """Close the event loop, end the agents that were started, and give Python its own clocks back."""
         self._loop.close()
+        for agent in self._agents.values():
+            agent.close()
+        self._agents.clear()
         if self._patch is not None:
             self._patch.close()
 
@@ -147,16 +141,18 @@ class TrialRunner:
             allow_hosts=bench.suite.allow_hosts,
             ignore_hosts=bench.suite.ignore_hosts,
             live=recorder,
+            spending=None if recorder or bench.suite.budget == Budget() else Spending(bench.suite.budget, self._prices),
         )
-        _empty_model_cache()
-        tool_faults = ToolFaults(case.faults, lambda: observer.position()[0])
+        tool_faults = ToolFaults(case.faults, lambda: observer.position()[0], wire)
 
         def execute() -> Ended:
             with listening(observer), _frozen(bench, case, observer), faulty(tool_faults):
                 return self._execute(bench, case, repeat, observer, play or self._plainly(bench))
 
         with running(wire):
-            ended = self._execute_on_clock(observer, wire, execute)
+            ended = self._execute_on_clock(observer, wire, execute) if bench.target else self._ask_agent(bench, case, wire, observer)
+            if wire.hangs is not None:  # the code under test may have swallowed the exception that said it
+                ended.ends, ended.crash, ended.duration_s = "error", NeverAnswered(wire.hangs), None
             if wire.broken:
                 raise wire.broken
             story = observer.story()
@@ -174,8 +170,15 @@ class TrialRunner:
             prompts=_asked_first(bench.stored_prompts, {name: chosen.version for name, chosen in bench.prompts.items()}),
             parameters=frozenset(bench.wanted.parameters),
             prices=self._prices,
-            command=record_command(bench.name, bench.variant, case.id),
+            command=record_command(bench.tapes, bench.variant, case.id),
         )
+
+    def _ask_agent(self, bench: Bench, case: Case, wire: TrialWire, observer: Observer) -> Ended:
+        ended = Ended()
+        if bench.name not in self._agents:
+            self._agents[bench.name] = Agent(bench, self._root)
+        self._agents[bench.name].converse(case, wire, observer, ended)
+        return ended
 
     def _execute_on_clock(self, observer: Observer, wire: TrialWire, execute: Callable[[], Ended]) -> Ended:
         """Execute the graph in virtual time, unless real time is asked for or real servers answer."""
@@ -196,16 +199,19 @@ class TrialRunner:
         return ended
 
     def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer, play: Play) -> Ended:
+        models = CachedModels(observer)
         config: RunnableConfig = {
-            "callbacks": [observer],
+            "callbacks": [observer, models],
             "configurable": {"thread_id": thread_of(bench, case, repeat)},
         }
         if bench.suite.recursion_limit is not None:
             config["recursion_limit"] = bench.suite.recursion_limit
         ended = Ended()
+        empty_model_cache()
         try:
             player = play(self._awaited)
-            _converse(player, case, config, ended, player.invoke)
+            with watched_nodes(player.graph, observer):
+                _converse(player, case, config, ended, player.invoke)
         except GraphRecursionError:
             ended.ends = "limit"
         except KeyboardInterrupt:
@@ -214,6 +220,7 @@ class TrialRunner:
             ended.ends, ended.crash = "error", error
             if not isinstance(error, Exception | WireStop):
                 self._renew_loop()
+        ended.cached = models.noted
         return ended
 
     def _plainly(self, bench: Bench) -> Play:
@@ -231,6 +238,9 @@ class TrialRunner:
         self._loop = asyncio.Runner()
 
     def _graph(self, bench: Bench) -> Any:
+        if bench.target is None:
+            message = f"suite {bench.name!r} has no graph in this process"
+            raise RuntimeError(message)
         if bench.suite.build == "trial":
             return bench.target.build(bench.wanted, memory)
         key = (bench.name, bench.variant)
@@ -245,12 +255,14 @@ class TrialRunner:
             tools=story.tools(),
             retrievers=story.retrievers(),
             interrupts=ended.interrupts,
+            cached=_cached(ended, story),
             state=plain(ended.state),
             text=last_text(ended.state),
             ends=ended.ends,
             duration_s=ended.duration_s,
             crash=crash_of(ended.crash, node=story.running_node(), root=self._root) if ended.crash else None,
             recursion_limit=bench.suite.recursion_limit,
+            unseen=ended.unseen,
         )
 
     def _priced(self, call: WireCall) -> WireCall:
@@ -302,13 +314,6 @@ async def _alone(work: Any) -> Any:
             await asyncio.wait(others, timeout=_LEFTOVERS_S)
 
 
-def _empty_model_cache() -> None:
-    """Empty LangChain's in-memory model cache: what one trial asked must not answer another."""
-    cache = get_llm_cache()
-    if isinstance(cache, InMemoryCache):
-        cache.clear()
-
-
 def _converse(graph: Player, case: Case, config: RunnableConfig, ended: Ended, invoke: Any) -> None:
     """Invoke the graph, and resume it as the case says while it stops for a human; `ended` is filled as it goes."""
     payload: Any = copy.deepcopy(case.inputs)
@@ -351,6 +356,12 @@ def _static_interrupts(graph: Any, config: RunnableConfig) -> list[Interrupt]:
     if not graph.checkpointer:
         return []
     return [Interrupt(node=node) for node in graph.get_state(config).next]
+
+
+def _cached(ended: Ended, story: Story) -> tuple[CachedAnswer, ...]:
+    """Return the cached answers in the order of the graph's steps."""
+    ordered = sorted(ended.cached, key=lambda pair: (story.order(pair[1]), pair[0].to_json()))
+    return tuple(answer.model_copy(update={"place": story.place(answer.place, span)}) for answer, span in ordered)
 
 
 def _calls(wire: TrialWire, story: Story) -> Iterable[WireCall]:
@@ -401,6 +412,8 @@ def _trial(bench: Bench, case: Case, *, repeat: int, trace: Trace, scores: tuple
             *scores,
             failed("unused", "unused", f"{unused} recorded exchange(s) of this variant were not asked for", value=float(unused)),
         )
+    if wire.over_budget:
+        scores = (failed(OVER_BUDGET, OVER_BUDGET, f"stopped: {wire.over_budget}"),)
     return Trial(
         suite=bench.name,
         variant=bench.variant,
@@ -411,7 +424,7 @@ def _trial(bench: Bench, case: Case, *, repeat: int, trace: Trace, scores: tuple
             scores,
             misses,
             live,
-            expects_error=case.expected.ends == "error" and trace.crash is not None,
+            expects_error=bool(wire.over_budget) or (case.expected.ends == "error" and trace.crash is not None),
             optional=optional(bench, case),
         ),
         trace=trace,

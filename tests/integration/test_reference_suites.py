@@ -11,6 +11,7 @@ def test_all_suites_pass_offline():
     assert document["verdict"] == "pass"
     assert {name: suite["verdict"] for name, suite in document["suites"].items()} == {
         "support_triage": "pass",
+        "support_triage_service": "pass",
         "research_loop": "pass",
         "resilient_chain": "pass",
     }

@@ -1,7 +1,7 @@
 """What differs between two values."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.delta import changes
@@ -11,6 +11,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
     max_leaves=8,
 )
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize(
@@ -31,12 +32,14 @@ def test_the_smallest_places_are_told(before, after, told):
     assert [str(change) for change in changes(before, after)] == told
 
 
+@UNHURRIED
 @given(VALUES)
 def test_a_value_does_not_differ_from_itself(value):
     """Nothing is told of equal values."""
     assert list(changes(value, value)) == []
 
 
+@UNHURRIED
 @given(VALUES, VALUES)
 def test_swapped_values_differ_at_the_same_places(left, right):
     """What is added on one side is removed on the other."""
