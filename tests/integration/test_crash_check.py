@@ -324,3 +324,17 @@ def test_repeats_and_workers_rehearse_the_same(world):
 
     first, second = [path.read_bytes() for path in sorted((world.root / "reports/experiments").glob("*/trials.jsonl"))]
     assert first == second
+
+
+@pytest.mark.parametrize("check", ["crash", "streaming"])
+def test_an_agent_behind_a_url_is_not_rehearsed(world, check):
+    """Its graph is in another process; the config is refused before anything is asked."""
+    world.suite(f'checks = ["{check}"]\nwire = "127.0.0.1:8377"', graph="http://127.0.0.1:9")
+    world.cases(PLAIN)
+
+    answer = world.harness("run")
+
+    assert answer.code == 2
+    assert answer.err.strip() == (
+        "harness: harness.toml: suites.agent.graph: the checks 'crash' and 'streaming' need the graph itself, not an agent behind a URL"
+    )
