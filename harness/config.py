@@ -16,7 +16,7 @@ from harness.cassette.redact import token
 from harness.cassette.segments import Policy
 from harness.cell import SweepSettings
 from harness.checks import BUILT_IN
-from harness.dataset import Budget, Limits
+from harness.dataset import Backend, Budget, Limits
 from harness.errors import ConfigError
 from harness.experiment import Bound
 from harness.metric import names as metric_names
@@ -73,6 +73,7 @@ class Suite(Value):
     checks: tuple[str, ...] | None = None
     routes: dict[str, str] = {}
     confidence: dict[str, str] = {}
+    checkpointers: tuple[Backend, ...] = Field(default=("memory",), min_length=1)
     recursion_limit: int | None = Field(default=None, ge=1)
     limits: Limits = Limits()
     budget: Budget = Budget()
@@ -113,6 +114,7 @@ class Config(Value):
     suites: dict[str, Suite] = {}
     prices: dict[str, Price] = {}
     prompts_dir: str = "prompts"
+    postgres_env: str = "HARNESS_POSTGRES"
     redact: Redact = Redact()
     normalise: dict[str, str] = {}
 

@@ -74,6 +74,10 @@ class Target:
         """Tell whether the graph is built anew by calling the value."""
         return not isinstance(self.value, Pregel)
 
+    def takes(self, name: str) -> bool:
+        """Tell whether the factory takes a parameter of this name."""
+        return name in self._taken()[0]
+
     def check(self, wanted: Wanted) -> None:
         """Refuse a variant that asks for what the factory does not take."""
         asked = [*wanted.parameters, *(["model"] if wanted.model else []), *(["prompts"] if wanted.prompts_named else [])]

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from harness.dataset import End
+from harness.dataset import Backend, End
 from harness.schema import Value
 
 _MICRO = 6
@@ -165,6 +165,44 @@ class Crash(Value):
     traceback: str = ""
 
 
+class Recovery(Value):
+    """A trial that was run again, cut off after these supersteps (0 is the input) and resumed each time by a new graph.
+
+    `differs` says how it did not come to the trial's end, `guilty` after which supersteps a single cut is enough for that.
+    """
+
+    backend: Backend
+    cut_after: tuple[int, ...] = ()
+    differs: tuple[str, ...] = ()
+    guilty: tuple[int, ...] = ()
+
+
+class SeenEvent(Value):
+    """Events of one kind, name and set of tags that `astream_events` gave: how often something started, and how often it ended."""
+
+    type: str
+    name: str
+    tags: tuple[str, ...] = ()
+    started: int = 0
+    ended: int = 0
+
+
+class Streaming(Value):
+    """A trial that was run again in another way, `ainvoke` or `stream messages`, say; `differs` says how it did not come to the same end.
+
+    `text` is what the streamed tokens of the last message concatenate to, None where this way does not tell; `unfit` says why a recorded
+    answer cannot be replayed in this way; `custom` holds what the nodes wrote to the stream, None where this way does not tell.
+    """
+
+    way: str
+    differs: tuple[str, ...] = ()
+    unfit: str = ""
+    tokens: int | None = None
+    text: str | None = None
+    custom: tuple[JsonValue, ...] | None = None
+    events: tuple[SeenEvent, ...] | None = None
+
+
 class Trace(Value):
     """What one trial did, in the order of supersteps. `state` is the final state, `text` the last message's text.
 
@@ -184,6 +222,8 @@ class Trace(Value):
     crash: Crash | None = None
     duration_s: float | None = None
     recursion_limit: int | None = None
+    recoveries: tuple[Recovery, ...] = ()
+    streamings: tuple[Streaming, ...] = ()
     unseen: tuple[Unseen, ...] = ()
 
     @property

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 
-from harness.checks import cost, duration, ends, fallback, interrupts, loops, output, path, route, tools
+from harness.checks import cost, crash, duration, ends, fallback, interrupts, loops, output, path, route, streaming, tools
 from harness.checks.context import Check, CheckContext
 from harness.checks.unseen import why_unscored
 from harness.dataset import Case
@@ -23,6 +23,8 @@ BUILT_IN: Mapping[str, Check] = {
     "output": output.check,
     "interrupts": interrupts.check,
     "duration": duration.check,
+    "crash": crash.check,
+    "streaming": streaming.check,
 }
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
@@ -45,6 +47,8 @@ def applicable(case: Case, context: CheckContext) -> tuple[str, ...]:
         "output": bool(expected.output),
         "interrupts": expected.interrupts is not None,
         "duration": context.limits.duration_s is not None,
+        "crash": bool(expected.crash),
+        "streaming": expected.streaming is not None,
     }
     return tuple(name for name in BUILT_IN if asked[name])
 

@@ -1,7 +1,7 @@
 """A plan: the suites, variants and cases that a command is to run, loaded and checked before anything runs."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from harness.dataset import Case, Dataset, FaultSpec, parse
 from harness.errors import ConfigError, GraphError, NothingRan, UsageError, WireStop
 from harness.experiment import SuiteProvenance
 from harness.graph import Target, Wanted
+from harness.runner import checkpoints
 from harness.runner.rules import normalisers_of, redactor_of
 from harness.schema import nearest
 from harness.script import Script
@@ -71,11 +72,23 @@ class Bench:
     stored_prompts: prompt.Prompts = field(default_factory=dict)
     redactor: Redactor = BUILT_IN
     normalisers: tuple[Normaliser, ...] = ()
+    postgres_env: str = ""
+
+    def checks_of(self, case: Case) -> tuple[str, ...]:
+        """Return the names of the checks that are run over a case."""
+        return checks.applicable(case, self.context(case)) if self.suite.checks is None else self.suite.checks
 
     @property
     def tapes(self) -> str:
         """Return the suite whose cassettes are replayed."""
         return self.suite.cassettes or self.name
+
+    def build(self, checkpointer: Callable[[], Any]) -> Any:
+        """Build the graph of this variant; an agent behind a URL has none here."""
+        if self.target is None:
+            message = f"suite {self.name!r} has no graph in this process"
+            raise GraphError(message)
+        return self.target.build(self.wanted, checkpointer)
 
     def taken_apart(self, request: Request) -> Segments:
         """Take a redacted request apart as this suite compares it: its texts normalised."""
@@ -129,6 +142,8 @@ def prepare(project: Project, selection: Selection) -> Plan:
     benches = [
         _bench(project, name, suite, variant, selection) for name, suite in suites for variant in _variants_of(suite, selection.variants)
     ]
+    for bench in benches:
+        _check_rehearsals(project, bench)
     if not any(bench.cases for bench in benches):
         raise NothingRan(_nothing(benches, selection))
     return Plan(project, tuple(bench for bench in benches if bench.cases or not selection.narrows), selection)
@@ -191,6 +206,7 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
         stored_prompts=stored_prompts,
         redactor=redactor_of(project),
         normalisers=normalisers_of(project, name),
+        postgres_env=project.config.postgres_env,
     )
 
 
@@ -277,6 +293,27 @@ def _check_look(project: Project, name: str, suite: Suite, look: Any) -> None:
             "so it ends there for good; let the factory take `checkpointer`"
         )
         raise GraphError(message)
+
+
+def _check_rehearsals(project: Project, bench: Bench) -> None:
+    """Refuse cases that are to be run again in other ways where that cannot be."""
+    if bench.target is None and any({"crash", "streaming"} & set(bench.checks_of(case)) for case in bench.cases):
+        message = (
+            f"{project.where(bench.name, 'graph')}: the checks 'crash' and 'streaming' need the graph itself, not an agent behind a URL"
+        )
+        raise ConfigError(message)
+    cases = [case for case in bench.cases if "crash" in bench.checks_of(case)]
+    if cases and bench.target and not bench.target.takes("checkpointer"):
+        message = (
+            f"{project.where(bench.name, 'graph')}: the check 'crash' resumes a new graph from stored checkpoints; "
+            "let the factory take `checkpointer`"
+        )
+        raise ConfigError(message)
+    for case in cases:
+        suite_s, own = bench.suite.checkpointers, case.expected.crash
+        where = project.where(bench.name, "checkpointers") if own is None else f"{bench.suite.dataset}: case {case.id!r}: expected.crash"
+        for backend in suite_s if own is None else own:
+            checkpoints.check(backend, postgres_env=project.config.postgres_env, where=where)
 
 
 def memory() -> Any:

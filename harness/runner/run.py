@@ -18,6 +18,7 @@ from harness.gate import Summary, judge_experiment
 from harness.runner.bounds import Bounds, in_order
 from harness.runner.plan import Bench, Plan
 from harness.runner.pool import Work, WorkerDied, can_fork, spread
+from harness.runner.rehearsal import rehearsed
 from harness.runner.trial import TrialRunner
 from harness.store import ExperimentFolder, TrialKey
 from harness.trace import Crash, Trace
@@ -178,8 +179,10 @@ def _working(plan: Plan, tasks: list[Task]) -> Iterator[Work]:
 
 
 def run_task(task: Task, runner: TrialRunner) -> Trial:
-    """Replay one trial over the cassette of its case."""
-    return runner.run(task.bench, task.case, task.repeat, runner.exchanges(task.bench.tapes, task.case.id))
+    """Replay one trial over the cassette of its case, and rehearse it where its checks ask for that."""
+    exchanges = runner.exchanges(task.bench.tapes, task.case.id)
+    trial = runner.run(task.bench, task.case, task.repeat, exchanges)
+    return rehearsed(runner, task.bench, task.case, trial, exchanges)
 
 
 def _dead(task: Task, death: WorkerDied) -> Trial:
