@@ -69,7 +69,8 @@ class WireCall(Value):
     """One request on the wire and how it was answered.
 
     `latency_s` is the recorded one; `usage` and `cost_usd` are None where the provider or the price table do not say;
-    `drift` names what differs from the recorded request within what the match policy tolerates.
+    `drift` names what differs from the recorded request within what the match policy tolerates. `start_s` is when it was sent, in seconds
+    of virtual time since the trial began, and `duration_s` how long the client had to wait for the answer; None where time was real.
     """
 
     place: Place
@@ -88,8 +89,15 @@ class WireCall(Value):
     finish_reason: str | None = None
     tool_requests: tuple[ToolRequest, ...] = ()
     latency_s: float | None = None
+    start_s: float | None = None
+    duration_s: float | None = None
     exchange: int | None = None
     drift: tuple[str, ...] = ()
+
+    @property
+    def end_s(self) -> float | None:
+        """Return when the client had its answer or its error, in seconds of virtual time; None where time was real."""
+        return None if self.start_s is None or self.duration_s is None else self.start_s + self.duration_s
 
     @property
     def answered(self) -> bool:

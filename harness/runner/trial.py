@@ -50,6 +50,7 @@ class Ended:
     interrupts: tuple[Interrupt, ...] = ()
     crash: BaseException | None = None
     answers: list[Any] = field(default_factory=list)
+    recursion_limit: int | None = None
 
 
 class TrialRunner:
@@ -115,7 +116,7 @@ class TrialRunner:
             story = observer.story()
             if recorder:
                 _put_in_order(recorder, len(exchanges), wire, story)
-            trace = bench.redactor.value(self._trace(bench, ended, story, wire))
+            trace = bench.redactor.value(self._trace(ended, story, wire))
             scores = (*_scores(bench, bench.redactor.value(case), trace), *_unplayed(case, ended, (*layers, tool_faults)))
             scores = tuple(bench.redactor.value(score) for score in scores)
         self.played = cursor.played
@@ -145,6 +146,7 @@ class TrialRunner:
         ended = Ended()
         try:
             graph = self._graph(bench)
+            ended.recursion_limit = bench.suite.recursion_limit or (graph.config or {}).get("recursion_limit")
             if bench.mode == "invoke":
                 _converse(graph, case, config, ended, graph.invoke)
             else:
@@ -177,7 +179,7 @@ class TrialRunner:
             self._graphs[key] = bench.target.build(bench.wanted, memory)
         return self._graphs[key]
 
-    def _trace(self, bench: Bench, ended: Ended, story: Story, wire: TrialWire) -> Trace:
+    def _trace(self, ended: Ended, story: Story, wire: TrialWire) -> Trace:
         return Trace(
             steps=story.steps(),
             calls=tuple(self._priced(call) for call in _calls(wire, story)),
@@ -188,7 +190,7 @@ class TrialRunner:
             text=last_text(ended.state),
             ends=ended.ends,
             crash=self._crash(ended.crash, story) if ended.crash else None,
-            recursion_limit=bench.suite.recursion_limit,
+            recursion_limit=ended.recursion_limit,
         )
 
     def _priced(self, call: WireCall) -> WireCall:
