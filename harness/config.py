@@ -24,7 +24,9 @@ from harness.schema import Value, first_problem, nearest, problem_place
 from harness.sweep import SweepSettings
 
 DEFAULT = "default"
-_ROUTER_METRIC = re.compile(r"route\.[^.]+\.accuracy")  # a router may be named in cases only
+_OPEN_METRIC = re.compile(
+    r"route\.[^.]+\.accuracy|node\..+\.duration_s\.p(50|95)"
+)  # a router may be named in cases only, nodes are the graph's
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RULE_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
@@ -222,7 +224,7 @@ def _check_gate(name: str, suite: Suite, text: str, shown: str) -> None:
     known = metric_names(suite.routes, _check_names_of(suite))
     for metric, bound in suite.gate.items():
         place = f"{shown}{_line(text, ['suites', name, 'gate', metric])}: suites.{name}.gate"
-        if metric not in known and not _ROUTER_METRIC.fullmatch(metric):
+        if metric not in known and not _OPEN_METRIC.fullmatch(metric):
             message = f"{place}: unknown metric {metric!r}{nearest(metric, known)}"
             raise ConfigError(message)
         if bound == Bound():

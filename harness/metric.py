@@ -1,13 +1,15 @@
 """The figures of one suite under one variant, derived from the count of its trials."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import fsum
 
 from harness.schema import Value
 from harness.stats import mean, quantile
 from harness.tally import ALWAYS_CHECKED, Count, counted
 
-DURATIONS = ("duration_s.p50", "duration_s.p95", "duration_s.p99", "ttft_s.p50", "ttft_s.p95")
+DURATIONS = {"duration_s.p50": 0.5, "duration_s.p95": 0.95, "duration_s.p99": 0.99}
+NODE_DURATIONS = {"duration_s.p50": 0.5, "duration_s.p95": 0.95}
+FIRST_TOKENS = ("ttft_s.p50", "ttft_s.p95")
 NAMES = (
     "route.accuracy",
     "pass.rate",
@@ -21,6 +23,7 @@ NAMES = (
     "steps.mean",
     "steps.max",
     *DURATIONS,
+    *FIRST_TOKENS,
     "limit_hit.rate",
     "fallback.rate",
     "tool_failure.rate",
@@ -31,7 +34,7 @@ NAMES = (
 )
 
 _DIGITS = 12
-_NO_DURATIONS = "durations need virtual time, which this version does not have"
+_NO_FIRST_TOKENS = "the recordings do not say when the first token came"
 
 
 class Metric(Value):
@@ -67,7 +70,9 @@ class Tally(Count):
             "tool_calls.mean": self._known(mean(self._numbers["tool_calls"])),
             "steps.mean": self._known(mean(self._numbers["steps"])),
             "steps.max": self._known(max(self._numbers["steps"], default=None)),
-            **{name: Metric(reason=_NO_DURATIONS) for name in DURATIONS},
+            **{name: self._lasted(share, self._numbers["duration_s"]) for name, share in DURATIONS.items()},
+            **self._node_metrics(),
+            **{name: Metric(reason=_NO_FIRST_TOKENS) for name in FIRST_TOKENS},
             **self._rates(),
         }
 
@@ -103,6 +108,20 @@ class Tally(Count):
         what = "cost" if name == "cost_usd" else "tokens"
         return Metric(reason=f"{what} unknown in {unknown} of {counted(self.trials - self.stale, 'trial')}: {models}")
 
+    def _lasted(self, share: float, durations: Sequence[float]) -> Metric:
+        in_real_time = self._happened["in real time"]
+        if in_real_time:
+            return Metric(reason=f"{counted(in_real_time, 'trial')} ran in real time, whose durations are no figures")
+        return self._known(quantile(durations, share))
+
+    def _node_metrics(self) -> dict[str, Metric]:
+        """Return how long the visits of each node took."""
+        return {
+            f"node.{node}.{figure}": self._lasted(share, self._node_s[node])
+            for node in sorted(self._node_s)
+            for figure, share in NODE_DURATIONS.items()
+        }
+
     def _rates(self) -> dict[str, Metric]:
         happened, measured, kept = self._happened, self.measured, self.trials - self.stale
         return {
@@ -129,10 +148,16 @@ class Tally(Count):
         return f"no trial has a score of {of}" if of else "no trial is scored"
 
     def _unseen(self, name: str) -> Metric:
+        if name.startswith("node."):
+            return Metric(reason=self._no_visit(name.removeprefix("node.").rsplit(".", 2)[0]))
         check = _check_of(name)
         router = name.removeprefix("route.").removesuffix(".accuracy")
         known_form = f"check 'route' for router {router!r}" if check == "route" and name.endswith(".accuracy") else f"check {check!r}"
         return Metric(reason=self._no_evidence(known_form) if check else f"there is no metric {name!r}")
+
+    def _no_visit(self, node: str) -> str:
+        in_real_time = self._happened["in real time"]
+        return self._lasted(0.5, ()).reason if in_real_time or not self.measured else f"no trial visited node {node!r}"
 
 
 _CASES_OF = {

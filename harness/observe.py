@@ -8,7 +8,7 @@ import enum
 import math
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ from langgraph.types import Command, Send
 from pydantic import BaseModel, JsonValue
 
 from harness.schema import canonical_json, digest
-from harness.trace import NodeStep, Place, RetrieverCall, ToolCall
+from harness.trace import NodeStep, Place, RetrieverCall, ToolCall, lasted
 
 _NODE_TAG = "graph:step:"
 _RANDOM_ID = re.compile(r":[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$|:\d+$")
@@ -43,6 +43,8 @@ class _Span:
     update: JsonValue = None
     update_digest: str | None = None
     state_digest: str | None = None
+    start_s: float | None = None
+    end_s: float | None = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -51,12 +53,17 @@ class _Tool:
     span: str
     name: str
     args: JsonValue
+    start_s: float | None
     output: str | None = None
     error: str | None = None
+    end_s: float | None = None
 
 
 class Observer(BaseCallbackHandler):
-    """Notes what a graph does. Runs inline, keeps every event, swallows none of the graph's errors."""
+    """Notes what a graph does. Runs inline, keeps every event, swallows none of the graph's errors.
+
+    `now` gives the seconds of virtual time since the trial began, None in real time.
+    """
 
     run_inline = True
     raise_error = False
@@ -67,6 +74,7 @@ class Observer(BaseCallbackHandler):
     ignore_custom_event = True
 
     def __init__(self) -> None:
+        self.now: Callable[[], float | None] = lambda: None
         self._lock = threading.Lock()
         self._spans: dict[str, _Span] = {}
         self._runs: dict[UUID, _Span] = {}
@@ -91,7 +99,7 @@ class Observer(BaseCallbackHandler):
         place, name = self._placed(metadata)
         state_digest = digest(canonical_json(plain(inputs)))
         with self._lock:
-            span = self._spans.setdefault(name, _Span(place, name))
+            span = self._spans.setdefault(name, _Span(place, name, start_s=self.now()))
             span.attempts += 1
             span.running += 1
             span.error = None
@@ -101,22 +109,27 @@ class Observer(BaseCallbackHandler):
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **_kwargs: Any) -> None:
         """Note what a node returned."""
-        span = self._runs.pop(run_id, None)
+        span = self._ended(run_id)
         if span is not None:
-            span.running -= 1
             span.update = plain(outputs.update if isinstance(outputs, Command) else outputs)
             span.update_digest = digest(canonical_json(span.update))
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **_kwargs: Any) -> None:
         """Note that a node raised, or stopped for a human."""
-        span = self._runs.pop(run_id, None)
+        span = self._ended(run_id)
         if span is None:
             return
-        span.running -= 1
         if isinstance(error, GraphBubbleUp):
             span.interrupted = type(error).__name__ == "GraphInterrupt"
         else:
             span.error = type(error).__name__
+
+    def _ended(self, run_id: UUID) -> _Span | None:
+        span = self._runs.pop(run_id, None)
+        if span is not None:
+            span.running -= 1
+            span.end_s = self.now()
+        return span
 
     def on_tool_start(
         self, serialized: Any, input_str: str, *, run_id: UUID, metadata: Any = None, inputs: Any = None, **kwargs: Any
@@ -126,12 +139,13 @@ class Observer(BaseCallbackHandler):
         name = kwargs.get("name") or (serialized or {}).get("name") or "tool"
         args = plain(inputs if inputs is not None else input_str)
         with self._lock:
-            self._tools[run_id] = _Tool(place, span, name, args)
+            self._tools[run_id] = _Tool(place, span, name, args, self.now())
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **_kwargs: Any) -> None:
         """Note what a tool returned."""
         tool = self._tools.get(run_id)
         if tool is not None:
+            tool.end_s = self.now()
             tool.output = _tool_output(output)
             if getattr(output, "status", None) == "error":
                 tool.error = "ToolMessage(status='error')"
@@ -139,8 +153,9 @@ class Observer(BaseCallbackHandler):
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **_kwargs: Any) -> None:
         """Note that a tool raised."""
         tool = self._tools.get(run_id)
-        if tool is not None and not isinstance(error, GraphBubbleUp):
-            tool.error = type(error).__name__
+        if tool is not None:
+            tool.end_s = self.now()
+            tool.error = None if isinstance(error, GraphBubbleUp) else type(error).__name__
 
     def on_retriever_start(self, serialized: Any, query: str, *, run_id: UUID, metadata: Any = None, **kwargs: Any) -> None:
         """Note that a retriever starts."""
@@ -228,6 +243,8 @@ class Story:
                 update=span.update,
                 state_digest=span.state_digest,
                 update_digest=span.update_digest,
+                start_s=span.start_s,
+                duration_s=lasted(span.start_s, span.end_s),
             )
             for span in self._spans
         )
@@ -237,7 +254,15 @@ class Story:
         calls = [
             (
                 self.order(tool.span),
-                ToolCall(place=self.place(tool.place, tool.span), name=tool.name, args=tool.args, output=tool.output, error=tool.error),
+                ToolCall(
+                    place=self.place(tool.place, tool.span),
+                    name=tool.name,
+                    args=tool.args,
+                    output=tool.output,
+                    error=tool.error,
+                    start_s=tool.start_s,
+                    duration_s=lasted(tool.start_s, tool.end_s),
+                ),
             )
             for tool in self._tools
         ]

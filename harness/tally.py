@@ -16,7 +16,7 @@ from harness.checks.fallback import fell_back
 from harness.experiment import Outcome, Trial
 from harness.score import Score
 from harness.stats import Confusion
-from harness.trace import Trace, WireCall
+from harness.trace import Place, Trace, WireCall
 
 ALWAYS_CHECKED = "ends"
 _FAILURES_KEPT = 200
@@ -94,7 +94,10 @@ class Count:
     def __init__(self, trials: Iterable[Trial] = ()) -> None:
         self._outcomes: Counter[Outcome] = Counter()
         self._happened: Counter[str] = Counter()
-        self._numbers: dict[str, array[float]] = {name: array("d") for name in ("cost_usd", "tokens", "model_calls", "tool_calls", "steps")}
+        self._numbers: dict[str, array[float]] = {
+            name: array("d") for name in ("cost_usd", "tokens", "model_calls", "tool_calls", "steps", "duration_s")
+        }
+        self._node_s: dict[str, array[float]] = {}
         self._unscored_spent: dict[str, array[float]] = {"cost_usd": array("d"), "tokens": array("d")}
         self._unknown: dict[str, Counter[str]] = {"cost_usd": Counter(), "tokens": Counter()}
         self._cases: dict[str, set[str]] = {}
@@ -311,6 +314,13 @@ class Count:
         calls = trace.model_calls
         for name, number in (("model_calls", len(calls)), ("tool_calls", len(trace.tools)), ("steps", trace.supersteps)):
             self._numbers[name].append(number)
+        if trace.duration_s is None:
+            self._happened["in real time"] += 1
+        else:
+            self._numbers["duration_s"].append(trace.duration_s)
+        for step in trace.steps:
+            if step.duration_s is not None:
+                self._node_s.setdefault(node_name(step.place), array("d")).append(step.duration_s)
         counts = {
             "model call": len(calls),
             "rate limited": sum(call.status == _RATE_LIMITED for call in calls),
@@ -323,6 +333,11 @@ class Count:
         for what in ("rate limited", "tool failure", "limit", "fallback"):
             if counts[what]:
                 self._mark(what, case)
+
+
+def node_name(place: Place) -> str:
+    """Return the name of a node with those of the subgraphs around it, `research/search`."""
+    return "/".join((*place.namespace, place.node or ""))
 
 
 def counted(number: int, noun: str) -> str:

@@ -7,6 +7,8 @@ from pydantic import JsonValue
 from harness.dataset import End
 from harness.schema import Value
 
+_MICRO = 6
+
 CallKind = Literal["chat", "embedding", "http"]
 Source = Literal["replay", "live", "script", "fault", "none"]
 
@@ -32,8 +34,17 @@ class Place(Value):
         return f"node {self.node!r} ({visit}step {self.step}){inside}"
 
 
+def lasted(start_s: float | None, end_s: float | None) -> float | None:
+    """Return the seconds between two moments of a trial, to the microsecond; None where one is not known."""
+    return None if start_s is None or end_s is None else round(end_s - start_s, _MICRO)
+
+
 class NodeStep(Value):
-    """One execution of a node. `attempts` > 1 means it was run again: a retry policy, or a resume after an interrupt."""
+    """One execution of a node. `attempts` > 1 means it was run again: a retry policy, or a resume after an interrupt.
+
+    `start_s` and `duration_s`, here and below, are seconds of virtual time since the trial began, and those that it took, the waiting
+    between attempts included; None where the trial ran in real time, or where the end was not seen.
+    """
 
     place: Place
     attempts: int = 1
@@ -42,6 +53,8 @@ class NodeStep(Value):
     update: JsonValue = None
     state_digest: str | None = None
     update_digest: str | None = None
+    start_s: float | None = None
+    duration_s: float | None = None
 
 
 class Usage(Value):
@@ -68,9 +81,9 @@ class ToolRequest(Value):
 class WireCall(Value):
     """One request on the wire and how it was answered.
 
-    `latency_s` is the recorded one; `usage` and `cost_usd` are None where the provider or the price table do not say;
-    `drift` names what differs from the recorded request within what the match policy tolerates. `start_s` is when it was sent, in seconds
-    of virtual time since the trial began, and `duration_s` how long the client had to wait for the answer; None where time was real.
+    `latency_s` is the recorded one, `duration_s` shorter where a time-out struck before it had passed;
+    `usage` and `cost_usd` are None where the provider or the price table do not say;
+    `drift` names what differs from the recorded request within what the match policy tolerates.
     """
 
     place: Place
@@ -113,6 +126,8 @@ class ToolCall(Value):
     args: JsonValue = None
     output: str | None = None
     error: str | None = None
+    start_s: float | None = None
+    duration_s: float | None = None
 
 
 class RetrieverCall(Value):
@@ -144,7 +159,7 @@ class Crash(Value):
 class Trace(Value):
     """What one trial did, in the order of supersteps. `state` is the final state, `text` the last message's text.
 
-    `duration_s` is None: it needs virtual time, which there is none of yet.
+    `duration_s` is how long it took in virtual time; None where it ran in real time.
     """
 
     steps: tuple[NodeStep, ...] = ()

@@ -90,6 +90,14 @@ class World:
 
         return list(store.open_experiment(self.root, name).trials())
 
+    def distinct_trials(self) -> set[str]:
+        """Return the texts of the latest trials but for their numbers and durations, which random pauses change."""
+        texts = set()
+        for trial in self.trials():
+            trace = trial.trace.model_copy(update={"duration_s": None})
+            texts.add(trial.model_copy(update={"repeat": 1, "trace": trace}).to_json())
+        return texts
+
     def trial(self) -> Trial:
         """Return the only trial of the latest experiment."""
         (trial,) = self.trials()

@@ -82,6 +82,7 @@ def make_plan(project: "Project", repeat: int, selecting: dict[str, Any]) -> "Pl
             limit=selecting["limit"],
             failing=None if failing is None else _failing_cases(project.root, failing),
             repeat=repeat,
+            clock=selecting.get("clock", "virtual"),
         ),
     )
 

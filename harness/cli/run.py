@@ -15,6 +15,7 @@ from harness.cli.project import make_plan, open_project, selecting_cases
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:
+    from harness.clock import ClockKind
     from harness.config import Project
     from harness.runner.plan import Plan
     from harness.store import ExperimentFolder
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 @selecting_cases
 @click.option("--repeat", type=click.IntRange(min=1), default=None, metavar="N", help="Run each case N times.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Worker processes.")
+@click.option(
+    "--clock",
+    type=click.Choice(["virtual", "real"]),
+    default="virtual",
+    show_default=True,
+    help="Let recorded latencies, back-offs and time-outs pass on a simulated clock, or take no account of latencies and wait for real.",
+)
 @click.option("--resume", metavar="EXPERIMENT", help="Go on with an experiment that was interrupted.")
 @click.option(
     "-o",
@@ -55,7 +63,7 @@ def run(
     check_outputs(outputs)
     project = open_project(config_here or config_path)
 
-    with contextlib.redirect_stdout(sys.stderr), runner.sealed_without_keys() as tracing_was_on:
+    with contextlib.redirect_stdout(sys.stderr), _clock(selecting["clock"]), runner.sealed_without_keys() as tracing_was_on:
         if tracing_was_on:
             click.echo("harness: LangSmith tracing is switched off while trials run", err=True)
         plan, folder = _resumed(project, resume) if resume else _started(project, repeat or 1, selecting)
@@ -72,6 +80,13 @@ def run(
     for path in (folder.path / "summary.md", folder.path / "junit.xml", *outputs):
         write_report(path, folder, head, summaries)
     return show_verdict(folder, head, summaries, as_json=as_json)
+
+
+def _clock(kind: "ClockKind") -> "contextlib.AbstractContextManager[None]":
+    """Put virtual time in place before the graph is imported, so that its locks and threads live there too."""
+    from harness.clock import patched
+
+    return patched() if kind == "virtual" else contextlib.nullcontext()
 
 
 def _started(project: "Project", repeat: int, selecting: dict[str, Any]) -> "tuple[Plan, ExperimentFolder]":

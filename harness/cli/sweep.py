@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 def sweep(config_path: Path | None, /, *, config_here: Path | None, jobs: int, as_json: bool, **selecting: Any) -> int:
     """Make every call of every case fail in every way, and show what the agent makes of it."""
     from harness import store
+    from harness.clock import patched
     from harness.report.progress import Progress
     from harness.runner.run import sealed_without_keys
     from harness.runner.sweep import sweep as sweeping
@@ -32,7 +33,7 @@ def sweep(config_path: Path | None, /, *, config_here: Path | None, jobs: int, a
 
     project = open_project(config_here or config_path)
     sweeps: list[Sweep] = []
-    with contextlib.redirect_stdout(sys.stderr), sealed_without_keys():
+    with contextlib.redirect_stdout(sys.stderr), patched(), sealed_without_keys():
         plan = make_plan(project, 1, selecting)
         for bench in plan.benches:
             progress = Progress(sys.stderr, renew=sys.stderr.isatty() and not os.environ.get("CI"))

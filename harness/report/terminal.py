@@ -13,6 +13,7 @@ from harness.trace import NodeStep, ToolCall, WireCall
 
 _CASES_SHOWN = 5
 _REASONS_SHOWN = 2
+_NUMBERS = frozenset({"step", "visit", "tokens", "start", "took", "latency"})
 _EXCERPT = 280  # a miss says what was recorded and what is asked now
 _TEXT_SHOWN = 2000
 
@@ -132,11 +133,11 @@ def _listed(experiment: Experiment) -> tuple[str, ...]:
 
 def _sections(trial: Trial) -> Iterator[Part]:
     trace = trial.trace
-    calls = ("node", "step", "model", "tokens", "latency", "finish", "source", "error")
+    calls = ("node", "step", "model", "tokens", "start", "latency", "finish", "source", "error")
     sections = (
-        ("steps", Table(("step", "node", "visit", "note"), tuple(map(_step, trace.steps)), frozenset({"step", "visit"}))),
-        ("model calls", Table(calls, tuple(map(_call, trace.calls)), frozenset({"step", "tokens", "latency"}))),
-        ("tools", Table(("node", "tool", "arguments", "output or error"), tuple(map(_tool, trace.tools)))),
+        ("steps", Table(("step", "node", "visit", "start", "took", "note"), tuple(map(_step, trace.steps)), _NUMBERS)),
+        ("model calls", Table(calls, tuple(map(_call, trace.calls)), _NUMBERS)),
+        ("tools", Table(("node", "tool", "start", "took", "arguments", "output or error"), tuple(map(_tool, trace.tools)), _NUMBERS)),
         ("scores", Table(("score", "status", "value", "reason"), tuple(_scores(trial)), frozenset({"value"}))),
     )
     for title, table in sections:
@@ -148,18 +149,20 @@ def _step(step: NodeStep) -> tuple[str, ...]:
     attempts = f"{step.attempts} attempts" if step.attempts > 1 else ""
     notes = (attempts, "interrupted" if step.interrupted else "", f"error: {step.error}" if step.error else "")
     node = "/".join((*step.place.namespace, step.place.node or UNKNOWN))
-    return _optional(step.place.step), node, _optional(step.place.visit), "; ".join(note for note in notes if note)
+    return _optional(step.place.step), node, _optional(step.place.visit), *_times(step), "; ".join(note for note in notes if note)
 
 
 def _call(call: WireCall) -> tuple[str, ...]:
     status = f"HTTP {call.status}" if call.status is not None and not call.answered else ""
-    problems = (call.fault and f"fault {call.fault}", status, call.error, call.drift and f"drift: {', '.join(call.drift)}")
+    left = call.duration_s is not None and call.duration_s < (call.latency_s or 0) and f"left after {_seconds(call.duration_s)}"
+    problems = (left, call.fault and f"fault {call.fault}", status, call.error, call.drift and f"drift: {', '.join(call.drift)}")
     return (
         call.place.node or UNKNOWN,
         _optional(call.place.step),
         call.answered_model or call.model or call.kind,
         count(call.usage.total_tokens if call.usage else None),
-        UNKNOWN if call.latency_s is None else f"{call.latency_s:.3f} s",
+        _seconds(call.start_s),
+        _seconds(call.latency_s),
         call.finish_reason or UNKNOWN,
         call.source,
         excerpt("; ".join(problem for problem in problems if problem), _EXCERPT),
@@ -168,7 +171,7 @@ def _call(call: WireCall) -> tuple[str, ...]:
 
 def _tool(tool: ToolCall) -> tuple[str, ...]:
     outcome = f"error: {tool.error}" if tool.error is not None else tool.output or ""
-    return tool.place.node or UNKNOWN, tool.name, excerpt(canonical_json(tool.args), _EXCERPT), excerpt(outcome, _EXCERPT)
+    return tool.place.node or UNKNOWN, tool.name, *_times(tool), excerpt(canonical_json(tool.args), _EXCERPT), excerpt(outcome, _EXCERPT)
 
 
 def _scores(trial: Trial) -> Iterator[tuple[str, ...]]:
@@ -195,6 +198,14 @@ def _final_text(trial: Trial) -> Iterator[Part]:
     shown = text if len(text) <= _TEXT_SHOWN else f"{text[:_TEXT_SHOWN]}…"
     yield from (Text(""), Text("final text", style="bold"))
     yield from (Text(visible(part).expandtabs(4), 2) for part in shown.split("\n"))
+
+
+def _times(timed: NodeStep | ToolCall) -> tuple[str, str]:
+    return _seconds(timed.start_s), _seconds(timed.duration_s)
+
+
+def _seconds(seconds: float | None) -> str:
+    return UNKNOWN if seconds is None else f"{seconds:.3f} s"
 
 
 def _optional(number: int | None) -> str:

@@ -11,6 +11,7 @@ from harness.cassette.normalise import Normaliser
 from harness.cassette.redact import BUILT_IN, Redactor
 from harness.cassette.segments import Segments, segments
 from harness.checks import CheckContext
+from harness.clock import ClockKind
 from harness.config import DEFAULT, Project, Suite, Variant
 from harness.dataset import Case, Dataset, parse
 from harness.errors import ConfigError, GraphError, NothingRan, UsageError, WireStop
@@ -35,6 +36,7 @@ class Selection:
     limit: int | None = None
     failing: frozenset[tuple[str, str]] | None = None
     repeat: int = 1
+    clock: ClockKind = "virtual"
 
     @property
     def narrows(self) -> bool:

@@ -69,7 +69,7 @@ def record(plan: Plan, terms: Terms) -> Iterator[tuple[int, Recorded]]:
 
 
 def _runner(plan: Plan) -> TrialRunner:
-    return TrialRunner(plan.project.root, plan.project.config.prices)
+    return TrialRunner(plan.project.root, plan.project.config.prices, clock="real")
 
 
 def _work(plan: Plan, tasks: list[Task], terms: Terms, runner: TrialRunner) -> Callable[[int], str]:

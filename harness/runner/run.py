@@ -153,7 +153,7 @@ def lines(plan: Plan, tasks: list[Task], missing: list[int], jobs: int) -> Itera
 
 
 def _work(plan: Plan, tasks: list[Task]) -> tuple[Callable[[int], str], Callable[[], None]]:
-    runner = TrialRunner(plan.project.root, plan.project.config.prices)
+    runner = TrialRunner(plan.project.root, plan.project.config.prices, plan.selection.clock)
 
     def work(index: int) -> str:
         return run_task(tasks[index], runner).to_json()

@@ -17,11 +17,12 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphRecursionError
 from langgraph.types import Command
 
-from harness import checks, store
+from harness import checks, clock, store
 from harness.cassette.cause import Prompts
 from harness.cassette.exchange import Exchange
 from harness.cassette.miss import Known, Miss, record_command
 from harness.cassette.tape import Cassette, Cursor
+from harness.clock import ClockKind
 from harness.dataset import Case, End
 from harness.errors import WireStop
 from harness.experiment import Trial, outcome
@@ -51,6 +52,7 @@ class Ended:
     crash: BaseException | None = None
     answers: list[Any] = field(default_factory=list)
     recursion_limit: int | None = None
+    duration_s: float | None = None
 
 
 class TrialRunner:
@@ -59,9 +61,11 @@ class TrialRunner:
     `played` holds the exchanges that the last trial played, those of its judges too.
     """
 
-    def __init__(self, root: Path, prices: Mapping[str, Price]) -> None:
+    def __init__(self, root: Path, prices: Mapping[str, Price], clock: ClockKind = "virtual") -> None:
         self._root = root
         self._prices = prices
+        self._clock = clock
+        self._patch: contextlib.ExitStack | None = None
         self._loop = asyncio.Runner()
         self._graphs: dict[tuple[str, str], Any] = {}
         self.played: frozenset[int] = frozenset()
@@ -69,8 +73,10 @@ class TrialRunner:
         self._read: tuple[tuple[str, str], tuple[Exchange, ...]] = (("", ""), ())
 
     def close(self) -> None:
-        """Close the event loop."""
+        """Close the event loop, and give Python its own clocks back."""
         self._loop.close()
+        if self._patch is not None:
+            self._patch.close()
 
     def exchanges(self, suite: str, case: str) -> tuple[Exchange, ...]:
         """Return the exchanges recorded for a case; the repeats of a case, which follow each other, read its file once."""
@@ -108,9 +114,13 @@ class TrialRunner:
         )
         _empty_model_cache()
         tool_faults = ToolFaults(case.faults, lambda: observer.position()[0])
-        with running(wire):
+
+        def execute() -> Ended:
             with _frozen(bench, case, observer), faulty(tool_faults):
-                ended = self._execute(bench, case, repeat, observer)
+                return self._execute(bench, case, repeat, observer)
+
+        with running(wire):
+            ended = self._execute_on_clock(observer, wire, execute)
             if wire.broken:
                 raise wire.broken
             story = observer.story()
@@ -135,6 +145,24 @@ class TrialRunner:
             prices=self._prices,
             command=record_command(bench.name, bench.variant, case.id),
         )
+
+    def _execute_on_clock(self, observer: Observer, wire: TrialWire, execute: Callable[[], Ended]) -> Ended:
+        """Execute the graph in virtual time, unless real time is asked for or real servers answer."""
+        if self._clock == "real" or wire.live is not None:
+            return execute()
+        if self._patch is None:
+            self._patch = contextlib.ExitStack()
+            self._patch.enter_context(clock.patched())
+        ended = Ended()
+        try:
+            with clock.virtual_clock() as passing:
+                wire.clock, observer.now = passing, lambda: passing.elapsed_s
+                ended = execute()
+        except clock.Stalled as stalled:
+            ended.ends, ended.crash = "error", stalled
+            self._renew_loop()
+        ended.duration_s = passing.elapsed_s
+        return ended
 
     def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer) -> Ended:
         config: RunnableConfig = {
@@ -189,6 +217,7 @@ class TrialRunner:
             state=plain(ended.state),
             text=last_text(ended.state),
             ends=ended.ends,
+            duration_s=ended.duration_s,
             crash=self._crash(ended.crash, story) if ended.crash else None,
             recursion_limit=ended.recursion_limit,
         )

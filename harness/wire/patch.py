@@ -1,9 +1,11 @@
 """The patch: vcrpy's stubs for every HTTP library, put in once per process, asking the wire of the running trial."""
 
+import functools
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -11,10 +13,12 @@ from harness.cassette.exchange import KEPT_REQUEST_HEADERS, Request, Response
 from harness.wire.body import body_bytes
 from harness.wire.reset import without_resets
 from harness.wire.transport import is_turned_down, sent_at
-from harness.wire.trial import Note, TrialWire, current
+from harness.wire.trial import Clock, Note, TrialWire, current
 
 _TRACING_PATHS = re.compile(r"(/api(/v\d)?)?/(runs|info|otel|sessions)\b")
 _HTTPX_LIKE = ("httpx", "httpx2")
+_ASYNC = frozenset({"handle_async_request", "_request"})  # httpx and its like, aiohttp
+_owed: ContextVar[list[Awaitable[None]] | None] = ContextVar("harness_owed", default=None)
 
 
 @contextmanager
@@ -33,8 +37,48 @@ def patched() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(without_resets())
         for patcher in itertools.chain(*builds):
+            if getattr(patcher, "attribute", None) in _ASYNC:
+                patcher.new = _owing(patcher.new)
             stack.enter_context(patcher)
         yield
+
+
+def _owing(stub: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the asynchronous stub that lets the latency of its answer pass in the calling task, not in the whole loop."""
+
+    @functools.wraps(stub)
+    async def owing_stub(*args: Any, **kwargs: Any) -> Any:
+        owed: list[Awaitable[None]] = []
+        token = _owed.set(owed)
+        try:
+            return await stub(*args, **kwargs)
+        finally:
+            _owed.reset(token)
+            for latency in owed:
+                await latency
+
+    return owing_stub
+
+
+def _let_pass(note: Note, clock: Clock | None) -> None:
+    """Let the recorded latency of an answer pass on the trial's clock; an asynchronous stub owes it."""
+    if clock is None or note.reply is None:
+        return
+    owed, latency_s = _owed.get(), note.reply.latency_s or 0
+    if owed is not None:
+        owed.append(_passing(note, clock, latency_s))
+        return
+    try:
+        clock.pass_time(latency_s)
+    finally:
+        note.end_s = clock.elapsed_s
+
+
+async def _passing(note: Note, clock: Clock, latency_s: float) -> None:
+    try:
+        await clock.pass_time_async(latency_s)
+    finally:
+        note.end_s = clock.elapsed_s
 
 
 class _Stub:
@@ -73,6 +117,7 @@ class _Stub:
     def play_response(self, vcr_request: Any) -> dict[str, Any]:
         """Return the answer as vcrpy's stubs want it, or raise what the client library would."""
         note = vcr_request.harness_note
+        _let_pass(note, vcr_request.harness_trial.clock)
         if note.reply.failure:
             _fail(self.library, note.reply.failure, f"{note.reply.failure} (injected by the harness)")
         return _vcr_response(note.given)

@@ -20,7 +20,7 @@ from harness.cassette.segments import Segments
 from harness.cassette.tape import Cursor
 from harness.errors import HarnessError, WireStop
 from harness.experiment import LiveAttempt
-from harness.trace import Place, Source, WireCall
+from harness.trace import Place, Source, WireCall, lasted
 
 _LATER_NOTED = 20
 
@@ -74,6 +74,20 @@ class Live(Protocol):
         """Keep an answer and return its index, None if it is not kept, or raise RecordingStopped; `latency_s` is the last attempt's."""
 
 
+class Clock(Protocol):
+    """What the recorded latencies of a trial pass on."""
+
+    @property
+    def elapsed_s(self) -> float:
+        """Return the seconds since the trial began, to the microsecond."""
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in the calling thread."""
+
+    async def pass_time_async(self, seconds: float) -> None:
+        """Let time pass in the calling task."""
+
+
 class RecordingStopped(WireStop):
     """A request that is not sent, or whose answer is not kept: the trial cannot go on as it would have."""
 
@@ -106,6 +120,8 @@ class Note:
     converted: bool = False
     latency_s: float | None = None
     started: float = field(default_factory=time.perf_counter)
+    start_s: float | None = None
+    end_s: float | None = None
 
 
 class TrialWire:
@@ -124,6 +140,7 @@ class TrialWire:
         live: Live | None = None,
     ) -> None:
         self.cursor = cursor
+        self.clock: Clock | None = None
         self.live = live
         self.notes: list[Note] = []
         self.misses: list[tuple[Miss, str]] = []
@@ -149,7 +166,7 @@ class TrialWire:
             ask, span = self._ask(request)
             if self.misses:
                 self._stop_after_miss(ask, span, thread)
-            note = Note(ask, span, streamed=ask.segments.streamed)
+            note = Note(ask, span, streamed=ask.segments.streamed, start_s=self.clock.elapsed_s if self.clock else None)
             self.notes.append(note)
             reply = next((reply for layer in self._layers if (reply := layer(ask)) is not None), None)
             if reply is None and self.live is None:
@@ -321,6 +338,8 @@ def wire_call(note: Note, place: Place) -> WireCall:
         finish_reason=answer.finish_reason if answer else None,
         tool_requests=answer.tool_requests if answer else (),
         latency_s=reply.latency_s,
+        start_s=note.start_s,
+        duration_s=lasted(note.start_s, note.end_s),
         exchange=reply.exchange,
         drift=reply.drift,
     )

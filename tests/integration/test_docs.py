@@ -366,7 +366,10 @@ NAMES = {
     "modes and ends": ("docs/checks.md", {*get_args(dataset.Mode), *get_args(dataset.ArgsMode), *get_args(dataset.End)}),
     "operators": ("docs/checks.md", set(output.OPERATORS)),
     "parameters of a check": ("docs/checks.md", set(custom.PARAMETERS)),
-    "metrics": ("docs/checks.md", {*metric.NAMES, "route.<node>.accuracy", "<check>.pass_rate"}),
+    "metrics": (
+        "docs/checks.md",
+        {*metric.NAMES, *(f"node.<name>.{figure}" for figure in metric.NODE_DURATIONS), "route.<node>.accuracy", "<check>.pass_rate"},
+    ),
     "options": ("docs/commands.md", CLI_OPTIONS - {"-o", "-j"} | pytest_options()),
     "files of an experiment": ("docs/commands.md", {"experiment.json", "trials.jsonl", "summary.md", "junit.xml"}),
 }
