@@ -14,6 +14,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator, model_v
 from harness.cassette import normalise, secrets
 from harness.cassette.redact import token
 from harness.cassette.segments import Policy
+from harness.cell import SweepSettings
 from harness.checks import BUILT_IN
 from harness.dataset import Limits
 from harness.errors import ConfigError
@@ -21,7 +22,6 @@ from harness.experiment import Bound
 from harness.metric import names as metric_names
 from harness.price import Price
 from harness.schema import Value, first_problem, nearest, problem_place
-from harness.sweep import SweepSettings
 
 DEFAULT = "default"
 _OPEN_METRIC = re.compile(

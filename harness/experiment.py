@@ -106,7 +106,7 @@ class Bound(Value):
 
 
 class SuiteProvenance(Value):
-    """What exactly was run for one suite under one variant, and the gate it has to pass."""
+    """What exactly was run for one suite under one variant, and the gate it has to pass; `faults` were added to those of every case."""
 
     suite: str
     variant: str
@@ -128,6 +128,7 @@ class SuiteProvenance(Value):
     must_pass: tuple[str, ...] = ()
     normalise: tuple[str, ...] = ()
     freeze: dict[str, JsonValue] = {}
+    faults: tuple[str, ...] = ()
     selected: bool = False
 
     @property

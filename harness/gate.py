@@ -95,7 +95,7 @@ def judge(
         *_unscored(provenance, tally),
         *_nothing_scored(tally),
     ]
-    return _settle(findings, tuple(_notes(provenance, tally, baseline)), fail_on)
+    return _settle(findings, (*_faults(provenance), *_notes(provenance, tally, baseline)), fail_on)
 
 
 def judge_experiment(
@@ -278,6 +278,11 @@ def _unscored(provenance: SuiteProvenance, tally: Tally) -> Iterator[_Finding]:
 def _nothing_scored(tally: Tally) -> Iterator[_Finding]:
     if tally.passed + tally.failed == 0:
         yield _Finding(ExitCode.NOTHING_RAN, "no trial passed or failed, so the suite cannot pass")
+
+
+def _faults(provenance: SuiteProvenance) -> Iterator[str]:
+    if provenance.faults:
+        yield f"every case ran with {', '.join(provenance.faults)}"
 
 
 def _notes(provenance: SuiteProvenance, tally: Tally, baseline: Baseline | None) -> Iterator[str]:

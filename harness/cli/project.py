@@ -69,6 +69,7 @@ def selecting_cases(command: Any) -> Any:
 
 def make_plan(project: "Project", repeat: int, selecting: dict[str, Any]) -> "Plan":
     """Return the plan of what the options select."""
+    from harness.cli.flags import parse_faults
     from harness.runner.plan import Selection, prepare
 
     failing = selecting["failing"]
@@ -82,6 +83,7 @@ def make_plan(project: "Project", repeat: int, selecting: dict[str, Any]) -> "Pl
             limit=selecting["limit"],
             failing=None if failing is None else _failing_cases(project.root, failing),
             repeat=repeat,
+            faults=parse_faults(selecting.get("faults", ())),
             clock=selecting.get("clock", "virtual"),
         ),
     )

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 @main.command()
 @selecting_cases
 @click.option("--repeat", type=click.IntRange(min=1), default=None, metavar="N", help="Run each case N times.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="FAULT@PLACE",
+    help="Add a fault to every case, as rate_limit@model_call=1,times=2; may be given several times.",
+)
 @click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Worker processes.")
 @click.option(
     "--clock",

@@ -13,7 +13,7 @@ from harness.cassette.segments import Segments, segments
 from harness.checks import CheckContext
 from harness.clock import ClockKind
 from harness.config import DEFAULT, Project, Suite, Variant
-from harness.dataset import Case, Dataset, parse
+from harness.dataset import Case, Dataset, FaultSpec, parse
 from harness.errors import ConfigError, GraphError, NothingRan, UsageError, WireStop
 from harness.experiment import SuiteProvenance
 from harness.graph import Target, Wanted
@@ -27,7 +27,10 @@ from harness.wire.trial import take_strays
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which cases and variants to run; what is left empty selects all. `expression` is as pytest's -k, over ids and tags."""
+    """Which cases and variants to run; what is left empty selects all. `expression` is as pytest's -k, over ids and tags.
+
+    `faults` come to those of every case.
+    """
 
     suites: Sequence[str] = ()
     variants: Sequence[str] = ()
@@ -36,6 +39,7 @@ class Selection:
     limit: int | None = None
     failing: frozenset[tuple[str, str]] | None = None
     repeat: int = 1
+    faults: tuple[FaultSpec, ...] = ()
     clock: ClockKind = "virtual"
 
     @property
@@ -174,7 +178,7 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
         target=target,
         wanted=wanted,
         dataset=dataset,
-        cases=_select(cases, name, selection),
+        cases=_with_faults(_select(cases, name, selection), selection.faults),
         checks=_checks(project, name, suite),
         prompts=prompts,
         mode=_mode(suite, look, name),
@@ -295,6 +299,10 @@ def _select(cases: tuple[Case, ...], suite: str, selection: Selection) -> tuple[
     return tuple(chosen if selection.limit is None else chosen[: selection.limit])
 
 
+def _with_faults(cases: tuple[Case, ...], faults: tuple[FaultSpec, ...]) -> tuple[Case, ...]:
+    return tuple(case.model_copy(update={"faults": (*case.faults, *faults)}) for case in cases) if faults else cases
+
+
 def _expression(text: str) -> Any:
     from _pytest.mark.expression import Expression  # noqa: PLC0415, pytest's own -k, which has no public door
 
@@ -344,5 +352,6 @@ def _provenance(project: Project, bench: Bench, selection: Selection) -> SuitePr
         must_pass=_must_pass(bench),
         normalise=suite.normalise,
         freeze=suite.freeze.model_dump(mode="json", exclude_defaults=True),
+        faults=tuple(map(str, selection.faults)),
         selected=selection.narrows,
     )

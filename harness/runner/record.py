@@ -127,14 +127,7 @@ class _Recording:
         )
         trial = self._runner.run(bench, self._task.case, 1, self._exchanges, recorder)
         self._exchanges = tuple(recorder.exchanges)
-        if recorder.refusal is not None:
-            raise recorder.refusal
-        if recorder.unpriced:
-            message = (
-                f'--max-cost cannot be held: model {recorder.unpriced!r} has no price; add [prices."{recorder.unpriced}"] '
-                "with input and output to the config"
-            )
-            raise UsageError(message)
+        check_recorder(recorder)
         self._over_budget = recorder.over_budget
         silent = () if recorder.stopped else recorder.unanswered()
         if silent:
@@ -206,6 +199,18 @@ class _Recording:
             over_budget=self._over_budget,
             problems=tuple(self._problems),
         )
+
+
+def check_recorder(recorder: Recorder) -> None:
+    """Raise what no further trial can get past: an answer that may not be written, a bound in dollars that cannot be held."""
+    if recorder.refusal is not None:
+        raise recorder.refusal
+    if recorder.unpriced:
+        message = (
+            f'--max-cost cannot be held: model {recorder.unpriced!r} has no price; add [prices."{recorder.unpriced}"] '
+            "with input and output to the config"
+        )
+        raise UsageError(message)
 
 
 def _named(bench: Bench) -> str:

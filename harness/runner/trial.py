@@ -36,7 +36,7 @@ from harness.trace import Crash, Interrupt, Trace, WireCall
 from harness.wire.faults import Faults
 from harness.wire.layers import Recorder, Replay, Scripted, place_name
 from harness.wire.tools import ToolFaults, faulty
-from harness.wire.trial import Layer, LiveConnection, MissingExchange, TrialWire, running, wire_call
+from harness.wire.trial import Layer, LiveConnection, MissingExchange, NeverAnswered, TrialWire, running, wire_call
 
 _LEFTOVERS_S = 1.0
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
@@ -113,7 +113,7 @@ class TrialRunner:
             live=recorder,
         )
         _empty_model_cache()
-        tool_faults = ToolFaults(case.faults, lambda: observer.position()[0])
+        tool_faults = ToolFaults(case.faults, lambda: observer.position()[0], wire)
 
         def execute() -> Ended:
             with _frozen(bench, case, observer), faulty(tool_faults):
@@ -121,6 +121,8 @@ class TrialRunner:
 
         with running(wire):
             ended = self._execute_on_clock(observer, wire, execute)
+            if wire.hangs is not None:  # the code under test may have swallowed the exception that said it
+                ended.ends, ended.crash, ended.duration_s = "error", NeverAnswered(wire.hangs), None
             if wire.broken:
                 raise wire.broken
             story = observer.story()

@@ -165,7 +165,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._pass_on(trial, note, request)
         elif note.given is None:
             self._fail(note.reply.failure)
+        elif note.reply.cut:
+            self._send_part(note.given)
         else:
+            self.server.stopping.wait(note.reply.delay_s)
             self._send(note.given)
 
     def _send_miss(self, trial: TrialWire, stop: WireStop) -> None:
@@ -245,6 +248,17 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_head(response, {} if bodyless else {"Content-Length": str(len(response.body))})
         if self.command != "HEAD" and not bodyless:
             self.wfile.write(response.body)
+        self.wfile.flush()
+
+    def _send_part(self, arrived: Response) -> None:
+        """Send what arrives of an answer whose connection is lost in the middle, and close the connection."""
+        self.close_connection = True
+        if is_event_stream(arrived.body) and self.request_version != "HTTP/1.0":
+            if self._begin(arrived):
+                self._sent(arrived.body)
+            return
+        self._send_head(arrived, {"Content-Length": str(2 * len(arrived.body) + 1)})
+        self.wfile.write(arrived.body)
         self.wfile.flush()
 
     def _send_head(self, response: Response, framing: Mapping[str, str]) -> None:

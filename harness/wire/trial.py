@@ -22,7 +22,9 @@ from harness.errors import HarnessError, WireStop
 from harness.experiment import LiveAttempt
 from harness.trace import Place, Source, WireCall, lasted
 
+CONNECTION_LOST = "the connection was lost in the middle of the answer"
 _LATER_NOTED = 20
+_FOR_GOOD_S = 30 * 86_400.0  # no agent waits for a month
 
 Position = Callable[[], tuple[Place, str]]
 """Where the calling code stands in the graph, and the raw id of that execution of the node ("" where unknown)."""
@@ -44,7 +46,8 @@ class Ask:
 class Reply:
     """How a request was answered: by a response, or by an exception that the client library is to raise.
 
-    `fits` tells that the response was given to a request of this very form, whole or streamed.
+    `fits` tells that the response was given to a request of this very form, whole or streamed; `cut` that the connection is lost after it;
+    `delay_s` is the part of the latency that passes before the first byte.
     """
 
     source: Source
@@ -55,6 +58,8 @@ class Reply:
     latency_s: float | None = None
     drift: tuple[str, ...] = ()
     fits: bool = False
+    cut: bool = False
+    delay_s: float = 0.0
 
 
 class Layer(Protocol):
@@ -98,6 +103,10 @@ class MissingExchange(WireStop):
 
 class LiveConnection(WireStop):
     """A connection that was to be opened past the wire."""
+
+
+class NeverAnswered(WireStop):
+    """A wait, for an answer or a tool, that nothing ends."""
 
 
 class NotRedacted(WireStop):
@@ -150,6 +159,7 @@ class TrialWire:
         self.ignored = tuple(ignore_hosts)
         self.sockets = 0
         self.broken: HarnessError | None = None
+        self.hangs: str | None = None
         self.child_pipe = -1
         self._pid = os.getpid()
         self._layers = tuple(layers)
@@ -193,6 +203,22 @@ class TrialWire:
             with self._unbroken():
                 index = self.live.keep(note.ask, response, latency_s) if self.live else None
             note.reply = Reply("live", response, exchange=index, latency_s=latency_s)
+
+    def wait_for_good(self, what: str) -> None:
+        """Let the calling thread wait until nobody waits any more, and raise NeverAnswered; without a clock, at once."""
+        if self.clock is not None:
+            self.clock.pass_time(_FOR_GOOD_S)
+        raise self._never(what)
+
+    async def wait_for_good_async(self, what: str) -> None:
+        """Let the calling task wait until nobody waits any more, and raise NeverAnswered; without a clock, at once."""
+        if self.clock is not None:
+            await self.clock.pass_time_async(_FOR_GOOD_S)
+        raise self._never(what)
+
+    def _never(self, what: str) -> NeverAnswered:
+        self.hangs = self.hangs or what
+        return NeverAnswered(what)
 
     def allows(self, request: Request) -> bool:
         """Tell whether the config lets a request past the wire: its host, or host:port, is in allow_hosts."""
@@ -331,7 +357,7 @@ def wire_call(note: Note, place: Place) -> WireCall:
         answered_model=answer.model if answer else None,
         status=reply.response.status if reply.response else None,
         fault=reply.fault,
-        error=reply.failure or (answer.error if answer else None),
+        error=reply.failure or (CONNECTION_LOST if reply.cut else answer.error if answer else None),
         streamed=note.streamed,
         converted=note.converted,
         usage=answer.usage if answer else None,

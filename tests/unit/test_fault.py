@@ -197,7 +197,7 @@ def test_an_error_event_in_a_responses_stream():
     assert "response.output_text.delta" in [event.type for event in seen]
 
 
-@pytest.mark.parametrize("fault", sorted(DAMAGES))
+@pytest.mark.parametrize("fault", sorted(DAMAGES - {"cut_stream"}))
 @pytest.mark.parametrize("url", [CHAT, RESPONSES], ids=["chat", "responses"])
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_a_damaged_answer_is_an_answer_still(fault, url, stream):
