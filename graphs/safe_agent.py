@@ -31,7 +31,7 @@ from graphs.safe_agent_tools import TOOLS
 NS = 1_000_000_000
 LONGEST_OUTPUT = 500
 STEPS_TO_GO_ON = 3
-"""Supersteps that another round takes: the tools, the model, and the sentence that says why the agent stopped."""
+"""Supersteps that a node needs: its own, that of the node after it, and one for the sentence that says why the agent stopped."""
 
 Stop = Literal["iterations", "tool_calls", "steps", "time", "model"]
 REASONS: Mapping[Stop, str] = {
@@ -97,6 +97,10 @@ class Budget:
             return "iterations"
         if state["tool_calls"] >= self.tool_calls:
             return "tool_calls"
+        return self.out_of_steps(state)
+
+    def out_of_steps(self, state: State) -> Stop | None:
+        """Whether the recursion limit is so near that only the last sentence can follow."""
         return "steps" if state["remaining_steps"] < STEPS_TO_GO_ON else None
 
 
@@ -197,7 +201,7 @@ def after_agent(state: State) -> Literal["agent", "tools", "give_up", "__end__"]
 
 
 def after_tools(state: State) -> Literal["agent", "give_up"]:
-    """Back to the model, unless the time is up."""
+    """Back to the model, unless time or steps are used up."""
     return "give_up" if state["stopped_by"] else "agent"
 
 
@@ -271,8 +275,8 @@ class Agent:
             "tool_calls": state["tool_calls"] + len(called.tool_calls),
             "spent_ns": state["spent_ns"] + time.monotonic_ns() - started,
         }
-        out_of_time = not self.budget.left_s({**state, **spent})
-        return {**spent, "messages": outputs, "stopped_by": "time" if out_of_time else None}
+        in_time = self.budget.left_s({**state, **spent}) > 0
+        return {**spent, "messages": outputs, "stopped_by": self.budget.out_of_steps(state) if in_time else "time"}
 
     def run_tool(self, request: ToolCallRequest, run: Callable[[ToolCallRequest], ToolOutput]) -> ToolOutput:
         """Run one tool, but not for longer than it may."""

@@ -10,9 +10,15 @@ from harness.schema import nearest
 from harness.score import Score, failed, passed, unscored
 from harness.trace import Trace
 
+_NOT_USABLE = 1
+"""LangGraph raises where it would begin the last superstep, even if nothing is left to do in it."""
+
 
 def scores(case: Case, trace: Trace, context: CheckContext) -> tuple[Score, ...]:
-    """Compare the limits that the trial reached with `expected.reached`: those and no others."""
+    """Compare the limits that the trial reached with `expected.reached`: those and no others.
+
+    A limit of nothing is not reached by spending nothing.
+    """
     wanted = case.expected.reached
     if wanted is None:
         return ()
@@ -22,7 +28,7 @@ def scores(case: Case, trace: Trace, context: CheckContext) -> tuple[Score, ...]
     if unset or blind:
         reason = f"{unset[0]!r} is no limit of this trial{nearest(unset[0], spent)}" if unset else f"nothing is known of limits.{blind[0]}"
         return (unscored("loops", "loops.reached", reason),)
-    found = [name for name, (amount, bound) in spent.items() if amount is not None and amount >= bound]
+    found = [name for name, (amount, bound) in spent.items() if amount is not None and amount >= bound > 0]
     told = listed(f"{name} {amount:g} of {bound:g}" for name, (amount, bound) in spent.items() if amount is not None)
     if sorted(found) == sorted(wanted):
         return (passed("loops", "loops.reached", reason=told),)
@@ -33,7 +39,7 @@ def _spent(trace: Trace, context: CheckContext) -> Mapping[str, tuple[float | No
     """Return what the trial spent and might have spent, by the name of the limit; None is not known."""
     limits = context.limits
     counts: dict[str, tuple[float | None, float | None]] = {
-        "recursion_limit": (trace.supersteps, trace.recursion_limit),
+        "recursion_limit": (trace.supersteps, trace.recursion_limit and trace.recursion_limit - _NOT_USABLE),
         "steps": (trace.supersteps, limits.steps),
         "model_calls": (len(trace.model_calls), limits.model_calls),
         "tool_calls": (len(trace.tools), limits.tool_calls),

@@ -42,7 +42,7 @@ def test_the_limit_that_was_reached_is_named(reached, busy, limits, name):
 
 def test_the_recursion_limit_is_a_limit(reached, busy):
     """It is known from the graph or the suite, whether or not reaching it ended the trial."""
-    assert reached(busy.model_copy(update={"recursion_limit": 3}), "recursion_limit").status == "pass"
+    assert reached(busy.model_copy(update={"recursion_limit": 4}), "recursion_limit").status == "pass"
     assert reached(busy, "recursion_limit").status == "fail"
 
 
@@ -51,7 +51,7 @@ def test_another_limit_reached_fails(reached, busy):
     score = reached(busy, "tool_calls", model_calls=2, tool_calls=20)
     assert score.status == "fail"
     assert (
-        score.reason == "expected to reach tool_calls, reached model_calls: recursion_limit 3 of 9, model_calls 2 of 2, tool_calls 1 of 20"
+        score.reason == "expected to reach tool_calls, reached model_calls: recursion_limit 3 of 8, model_calls 2 of 2, tool_calls 1 of 20"
     )
 
 
@@ -65,6 +65,11 @@ def test_no_limit_may_be_expected(reached, busy):
     """An empty list expects that nothing stopped the trial."""
     assert reached(busy, model_calls=3).status == "pass"
     assert reached(busy, model_calls=2).status == "fail"
+
+
+def test_a_limit_of_nothing_is_not_reached_by_spending_nothing(reached, busy):
+    """A trial that may call no tool and calls none was stopped by something else."""
+    assert reached(busy.model_copy(update={"tools": ()}), "model_calls", model_calls=2, tool_calls=0).status == "pass"
 
 
 def test_a_limit_that_is_not_set_is_unscored(reached, busy):
