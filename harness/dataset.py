@@ -4,10 +4,10 @@ import csv
 import io
 import math
 from collections.abc import Iterator
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from harness.errors import DatasetError
 from harness.schema import Value, canonical_json, digest, first_problem, read_json
@@ -65,11 +65,30 @@ class ToolsExpectation(Value):
     args: ArgsMode | dict[str, ArgsMode] = "exact"
 
 
+Seconds = Annotated[float, Field(ge=0)]
+
+
+def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        message = f"the first bound, {bounds[0]:g}, is above the second, {bounds[1]:g}"
+        raise ValueError(message)
+    return bounds
+
+
+Span = Annotated[tuple[Seconds, Seconds], AfterValidator(_ordered)]
+"""The least and the most, in seconds; both are allowed."""
+
+
 class FallbackExpectation(Value):
-    """Who should answer after how many requests on the wire; `node` narrows both to one node."""
+    """Who should answer after how many requests on the wire, and at what cost in time; `node` narrows all of it to one node.
+
+    `backoff` bounds the wait before each retry, `delay_s` what the failed attempts cost in all, exactly or within bounds.
+    """
 
     answered_by: str | None = None
     attempts: int | None = Field(default=None, ge=0)
+    backoff: tuple[Span, ...] | None = None
+    delay_s: Seconds | Span | None = None
     node: str | None = None
 
 
@@ -106,6 +125,7 @@ class Limits(Value):
     repeated_calls: int | None = Field(default=None, ge=0)
     repeated_states: int | None = Field(default=None, ge=0)
     no_progress: int | None = Field(default=None, ge=0)
+    vain_retries: int | None = Field(default=None, ge=0)
     tokens: int | None = Field(default=None, ge=0)
     cost_usd: float | None = Field(default=None, ge=0)
     duration_s: float | None = Field(default=None, ge=0)
@@ -137,6 +157,8 @@ class Expected(Value):
     tools: ToolsExpectation | None = None
     output: dict[str, JsonValue] = {}
     fallback: FallbackExpectation | None = None
+    sequence: dict[str, tuple[JsonValue, ...]] = {}
+    reached: tuple[str, ...] | None = None
     interrupts: tuple[JsonValue, ...] | None = None
     crash: tuple[Backend, ...] | None = None
     streaming: StreamingExpectation | None = None
@@ -225,13 +247,14 @@ class FaultSpec(Value):
 
 
 class Case(Value):
-    """One input with what is expected of it."""
+    """One input with what is expected of it; it is run under every variant, or only under those that it names."""
 
     id: str = Field(min_length=1)
     inputs: JsonValue
     expected: Expected = Field(default_factory=lambda: _NOTHING_EXPECTED)
     resume: tuple[JsonValue, ...] = ()
     faults: tuple[FaultSpec, ...] = ()
+    variants: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     metadata: dict[str, JsonValue] = {}
 

@@ -114,6 +114,11 @@ class WireCall(Value):
     drift: tuple[str, ...] = ()
 
     @property
+    def end_s(self) -> float | None:
+        """Return when the client had its answer or its error, in seconds of virtual time; None where time was real."""
+        return None if self.start_s is None or self.duration_s is None else self.start_s + self.duration_s
+
+    @property
     def answered(self) -> bool:
         """Tell whether the server gave an answer that a client takes as one."""
         return self.status is not None and self.status < 400  # noqa: PLR2004, HTTP's first error status

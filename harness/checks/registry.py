@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 
-from harness.checks import cost, crash, duration, ends, fallback, interrupts, loops, output, path, route, streaming, tools
+from harness.checks import cost, crash, duration, ends, fallback, interrupts, loops, output, path, route, sequence, streaming, tools
 from harness.checks.context import Check, CheckContext
 from harness.checks.unseen import why_unscored
 from harness.dataset import Case
@@ -21,6 +21,7 @@ BUILT_IN: Mapping[str, Check] = {
     "cost": cost.check,
     "tools": tools.check,
     "output": output.check,
+    "sequence": sequence.check,
     "interrupts": interrupts.check,
     "duration": duration.check,
     "crash": crash.check,
@@ -40,11 +41,12 @@ def applicable(case: Case, context: CheckContext) -> tuple[str, ...]:
         "ends": True,
         "route": bool(expected.route),
         "path": expected.path is not None,
-        "loops": loops.bounded(context.limits),
+        "loops": loops.bounded(context.limits) or expected.reached is not None,
         "fallback": expected.fallback is not None,
         "cost": True,
         "tools": expected.tools is not None,
         "output": bool(expected.output),
+        "sequence": bool(expected.sequence),
         "interrupts": expected.interrupts is not None,
         "duration": context.limits.duration_s is not None,
         "crash": bool(expected.crash),

@@ -18,4 +18,5 @@ class Ended:
     cached: list[tuple[CachedAnswer, str]] = field(default_factory=list)
     unseen: tuple[Unseen, ...] = ()
     duration_s: float | None = None
+    recursion_limit: int | None = None
     answers: list[Any] = field(default_factory=list)

@@ -149,6 +149,15 @@ def prepare(project: Project, selection: Selection) -> Plan:
     return Plan(project, tuple(bench for bench in benches if bench.cases or not selection.narrows), selection)
 
 
+def by_case(benches: Sequence[Bench]) -> Iterator[tuple[Case, tuple[Bench, ...]]]:
+    """Yield the cases of one suite in dataset order, each with the variants that run it."""
+    ids = [(bench, {case.id for case in bench.cases}) for bench in benches]
+    for case in benches[0].dataset.cases:
+        running = tuple(bench for bench, its in ids if case.id in its)
+        if running:
+            yield case, running
+
+
 def _check_variants(suites: Sequence[tuple[str, Suite]], variants: Sequence[str], *, named: bool) -> None:
     for variant in variants:
         known = {named for _, suite in suites for named in suite.variants}
@@ -183,6 +192,7 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
     dataset = _dataset(project, suite)
     _check_must_pass(project, name, suite, dataset)
     _check_faults(suite, name, dataset)
+    cases = _of_variant(dataset, suite, variant_name)
     store.refuse_colliding_cassettes(suite.cassettes or name, (case.id for case in dataset.cases))
     stored_prompts = store.read_prompts(project.root, project.config.prompts_dir)
     prompts = prompt.choose(stored_prompts, variant.prompts, where=where)
@@ -195,7 +205,7 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
         target=target,
         wanted=wanted,
         dataset=dataset,
-        cases=_with_faults(_select(dataset.cases, name, selection), selection.faults),
+        cases=_with_faults(_select(cases, name, selection), selection.faults),
         checks=_checks(project, name, suite),
         prompts=prompts,
         mode=_mode(suite, look, name) if target else "http",
@@ -247,6 +257,16 @@ def _check_faults(suite: Suite, name: str, dataset: Dataset) -> None:
 def _dataset(project: Project, suite: Suite) -> Dataset:
     name = suite.dataset.rpartition("/")[2].rpartition(".")[0]
     return parse(store.read_dataset_text(project.root, suite.dataset), name=name, path=suite.dataset)
+
+
+def _of_variant(dataset: Dataset, suite: Suite, variant: str) -> tuple[Case, ...]:
+    """Return the cases that are for this variant; refuse those that name one that the suite lacks, which nothing would ever run."""
+    for case in dataset.cases:
+        for name in case.variants:
+            if name not in suite.variants:
+                message = f"{suite.dataset}: case {case.id!r} is for variant {name!r}, which the suite lacks{nearest(name, suite.variants)}"
+                raise ConfigError(message)
+    return tuple(case for case in dataset.cases if not case.variants or variant in case.variants)
 
 
 def _check_must_pass(project: Project, name: str, suite: Suite, dataset: Dataset) -> None:
@@ -387,6 +407,12 @@ def _expression(text: str) -> Any:
     return matches
 
 
+def _must_pass(bench: Bench) -> tuple[str, ...]:
+    """Return the cases that must pass, but for those that are for other variants."""
+    elsewhere = {case.id for case in bench.dataset.cases if case.variants and bench.variant not in case.variants}
+    return tuple(case for case in bench.suite.must_pass if case not in elsewhere)
+
+
 def _provenance(project: Project, bench: Bench, selection: Selection) -> SuiteProvenance:
     suite = bench.suite
     return SuiteProvenance(
@@ -409,7 +435,7 @@ def _provenance(project: Project, bench: Bench, selection: Selection) -> SuitePr
         routes=dict(suite.routes),
         confidence=dict(suite.confidence),
         gate=dict(suite.gate),
-        must_pass=tuple(suite.must_pass),
+        must_pass=_must_pass(bench),
         normalise=suite.normalise,
         freeze=suite.freeze.model_dump(mode="json", exclude_defaults=True),
         faults=tuple(map(str, selection.faults)),

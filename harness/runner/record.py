@@ -12,7 +12,7 @@ from harness.cassette.renewal import Renewal, added, anew
 from harness.dataset import Case
 from harness.errors import UsageError
 from harness.report.recording import Recorded, known_sum
-from harness.runner.plan import Bench, Plan
+from harness.runner.plan import Bench, Plan, by_case
 from harness.runner.pool import Work, WorkerDied, can_fork, spread
 from harness.runner.trial import TrialRunner
 from harness.wire.budget import Budget
@@ -42,7 +42,7 @@ class Task:
 def tasks_of(plan: Plan) -> list[Task]:
     """Return the cases to record, in the order of their datasets."""
     grouped = [(suite, tuple(benches)) for suite, benches in itertools.groupby(plan.benches, key=lambda bench: bench.name)]
-    return [Task(suite, benches, case) for suite, benches in grouped for case in benches[0].cases]
+    return [Task(suite, running, case) for suite, benches in grouped for case, running in by_case(benches)]
 
 
 def record(plan: Plan, terms: Terms) -> Iterator[tuple[int, Recorded]]:
