@@ -26,6 +26,9 @@ ModelFault = Literal[
     "content_filter",
     "connect_error",
     "timeout",
+    "hang",
+    "slow",
+    "cut_stream",
     "error_event",
     "empty",
     "truncated_json",
@@ -36,7 +39,7 @@ ModelFault = Literal[
     "refusal",
     "endless_tools",
 ]
-ToolFault = Literal["raise", "empty", "garbage", "huge", "injection"]
+ToolFault = Literal["raise", "hang", "empty", "garbage", "huge", "injection"]
 
 
 class PathExpectation(Value):
@@ -92,6 +95,13 @@ class Limits(Value):
         return Limits(**merged)
 
 
+class Budget(Value):
+    """What one trial may use: it is stopped before an answer that would go over."""
+
+    tokens: int | None = Field(default=None, ge=0)
+    cost_usd: float | None = Field(default=None, ge=0)
+
+
 _NO_LIMITS = Limits()  # one for all cases without any: a large dataset stays small
 
 
@@ -140,7 +150,7 @@ class FaultSpec(Value):
     """A fault to inject: that request, or tool call, and the following `times - 1` of its kind are damaged.
 
     Left out, `times` is 1, but without end for `endless_tools`. `status` is for `server_error` and
-    `overloaded`, `retry_after_s` for every fault that is an HTTP error.
+    `overloaded`, `retry_after_s` for every fault that is an HTTP error, `delay_s` for `slow`.
     """
 
     at: FaultPlace
@@ -148,12 +158,19 @@ class FaultSpec(Value):
     times: int | None = Field(default=None, ge=1)
     retry_after_s: float | None = Field(default=None, ge=0)
     status: int | None = Field(default=None, ge=500, le=599)
+    delay_s: float | None = Field(default=None, ge=0)
 
     def strikes(self, number: int) -> bool:
         """Tell whether the request or tool call of this number, from 1, is damaged."""
         first = self.at.model_call or self.at.embedding or self.at.tool_call or 1
         times = self.times or (math.inf if self.fault == "endless_tools" else 1)
         return first <= number < first + times
+
+    def __str__(self) -> str:
+        """Write the fault as a flag of the command line."""
+        place = self.at.model_dump(exclude_none=True)
+        details = self.model_dump(exclude={"at", "fault"}, exclude_none=True)
+        return f"{self.fault}@{','.join(f'{name}={value}' for name, value in {**place, **details}.items())}"
 
     @field_validator("at")
     @classmethod
@@ -174,6 +191,9 @@ class FaultSpec(Value):
             raise ValueError(message)
         if self.status is not None and self.fault not in {"server_error", "overloaded"}:
             message = f"a status is for 'server_error' and 'overloaded', not for {self.fault!r}"
+            raise ValueError(message)
+        if self.delay_s is not None and self.fault != "slow":
+            message = f"delay_s is for 'slow', not for {self.fault!r}"
             raise ValueError(message)
         return self
 

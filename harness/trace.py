@@ -10,6 +10,7 @@ from harness.schema import Value
 _MICRO = 6
 
 CallKind = Literal["chat", "embedding", "http"]
+Unseen = Literal["steps", "tools", "states", "places"]
 Source = Literal["replay", "live", "script", "fault", "none"]
 
 
@@ -40,8 +41,10 @@ def lasted(start_s: float | None, end_s: float | None) -> float | None:
 
 
 class NodeStep(Value):
-    """One execution of a node. `attempts` > 1 means it was run again: a retry policy, or a resume after an interrupt.
+    """One visit of a node. `attempts` > 1 means it was run again: a retry policy, or a resume after an interrupt.
 
+    A `cached` one was answered by the graph's cache: no code of the node ran.
+    `stops` counts how often it stopped for a human; `chosen` holds what its conditional edges and commands chose.
     `start_s` and `duration_s`, here and below, are seconds of virtual time since the trial began, and those that it took, the waiting
     between attempts included; None where the trial ran in real time, or where the end was not seen.
     """
@@ -49,10 +52,13 @@ class NodeStep(Value):
     place: Place
     attempts: int = 1
     interrupted: bool = False
+    stops: int = 0
+    chosen: tuple[str, ...] = ()
     error: str | None = None
     update: JsonValue = None
     state_digest: str | None = None
     update_digest: str | None = None
+    cached: bool = False
     start_s: float | None = None
     duration_s: float | None = None
 
@@ -135,6 +141,14 @@ class RetrieverCall(Value):
     error: str | None = None
 
 
+class CachedAnswer(Value):
+    """A model's answer that came from a cache: no request was made, and nothing paid. `usage` is what the answer had cost once."""
+
+    place: Place
+    model: str | None = None
+    usage: Usage | None = None
+
+
 class Interrupt(Value):
     """A stop for a human: the payload of `interrupt()`, or None at a static interrupt before `node`."""
 
@@ -154,7 +168,8 @@ class Crash(Value):
 class Trace(Value):
     """What one trial did, in the order of supersteps. `state` is the final state, `text` the last message's text.
 
-    `duration_s` is how long it took in virtual time; None where it ran in real time.
+    `duration_s` is how long it took in virtual time; None where it ran in real time. `unseen` names what an agent in another process did
+    not show: its steps, its tools, its states, the places of its calls.
     """
 
     steps: tuple[NodeStep, ...] = ()
@@ -162,12 +177,14 @@ class Trace(Value):
     tools: tuple[ToolCall, ...] = ()
     retrievers: tuple[RetrieverCall, ...] = ()
     interrupts: tuple[Interrupt, ...] = ()
+    cached: tuple[CachedAnswer, ...] = ()
     state: JsonValue = None
     text: str | None = None
     ends: End = "answer"
     crash: Crash | None = None
     duration_s: float | None = None
     recursion_limit: int | None = None
+    unseen: tuple[Unseen, ...] = ()
 
     @property
     def model_calls(self) -> tuple[WireCall, ...]:

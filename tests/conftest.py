@@ -9,11 +9,16 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, settings
 from openai_server import serving
 
 from harness.cli import main
 from harness.experiment import Trial
 from harness.script import parse
+
+# The same examples every time, however slow the machine: a failure is of the code, never of the day.
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 
 @dataclass

@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from harness.checks import cost, duration, ends, fallback, interrupts, loops, output, path, route, tools
 from harness.checks.context import Check, CheckContext
+from harness.checks.unseen import why_unscored
 from harness.dataset import Case
 from harness.score import Score, unscored
 from harness.trace import Trace
@@ -72,6 +73,9 @@ def run_checks(case: Case, trace: Trace, context: CheckContext, checks: Mapping[
 
 
 def _guarded(name: str, check: Check, case: Case, trace: Trace, context: CheckContext) -> tuple[Score, ...]:
+    blind = why_unscored(name, case, trace) if name in applicable(case, context) else ""
+    if blind:
+        return (unscored(name, name, blind),)
     try:
         return check(case, trace, context)
     except (Exception, SystemExit) as error:  # noqa: BLE001, a check is foreign code

@@ -33,7 +33,7 @@ def _stored(config_path: Path | None, name: str) -> "tuple[ExperimentFolder, Exp
 
     folder = store.open_experiment(find_root(config_path), name)
     head = folder.head()
-    if head.status != "done":
+    if head.status == "running":
         message = f"experiment {head.id!r} is not finished; go on with `harness run --resume {head.id}`"
         raise UsageError(message)
     return folder, head

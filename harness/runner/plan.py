@@ -13,7 +13,8 @@ from harness.cassette.segments import Segments, segments
 from harness.checks import CheckContext
 from harness.clock import ClockKind
 from harness.config import DEFAULT, Project, Suite, Variant
-from harness.dataset import Case, Dataset, parse
+from harness.coverage import Shape
+from harness.dataset import Case, Dataset, FaultSpec, parse
 from harness.errors import ConfigError, GraphError, NothingRan, UsageError, WireStop
 from harness.experiment import SuiteProvenance
 from harness.graph import Target, Wanted
@@ -21,13 +22,17 @@ from harness.runner.rules import normalisers_of, redactor_of
 from harness.schema import nearest
 from harness.script import Script
 from harness.script import parse as parse_script
+from harness.shape import shape
 from harness.store import TrialKey
 from harness.wire.trial import take_strays
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which cases and variants to run; what is left empty selects all. `expression` is as pytest's -k, over ids and tags."""
+    """Which cases and variants to run; what is left empty selects all. `expression` is as pytest's -k, over ids and tags.
+
+    `faults` come to those of every case.
+    """
 
     suites: Sequence[str] = ()
     variants: Sequence[str] = ()
@@ -36,6 +41,7 @@ class Selection:
     limit: int | None = None
     failing: frozenset[tuple[str, str]] | None = None
     repeat: int = 1
+    faults: tuple[FaultSpec, ...] = ()
     clock: ClockKind = "virtual"
 
     @property
@@ -46,12 +52,12 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """One suite under one variant, ready to run. `nodes` and `fingerprint` are those of the graph built once for a look at it."""
+    """One suite under one variant, ready to run. `nodes`, `fingerprint` and `shape` are those of the graph built once for a look at it."""
 
     name: str
     variant: str
     suite: Suite
-    target: Target
+    target: Target | None
     wanted: Wanted
     dataset: Dataset
     cases: tuple[Case, ...]
@@ -60,10 +66,16 @@ class Bench:
     mode: str
     nodes: tuple[str, ...]
     fingerprint: str
+    shape: Shape
     script: Script | None = None
     stored_prompts: prompt.Prompts = field(default_factory=dict)
     redactor: Redactor = BUILT_IN
     normalisers: tuple[Normaliser, ...] = ()
+
+    @property
+    def tapes(self) -> str:
+        """Return the suite whose cassettes are replayed."""
+        return self.suite.cassettes or self.name
 
     def taken_apart(self, request: Request) -> Segments:
         """Take a redacted request apart as this suite compares it: its texts normalised."""
@@ -71,7 +83,13 @@ class Bench:
 
     def context(self, case: Case) -> CheckContext:
         """Return what the checks of a case need to know of the suite."""
-        return CheckContext(routes=dict(self.suite.routes), limits=self.suite.limits.override(case.expected.limits), nodes=self.nodes)
+        suite = self.suite
+        return CheckContext(
+            routes=dict(suite.routes),
+            confidence=dict(suite.confidence),
+            limits=suite.limits.override(case.expected.limits),
+            nodes=self.nodes,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +167,12 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
     where = project.where(name, f"variants.{variant_name}")
     dataset = _dataset(project, suite)
     _check_must_pass(project, name, suite, dataset)
-    store.refuse_colliding_cassettes(name, (case.id for case in dataset.cases))
+    _check_faults(suite, name, dataset)
+    store.refuse_colliding_cassettes(suite.cassettes or name, (case.id for case in dataset.cases))
     stored_prompts = store.read_prompts(project.root, project.config.prompts_dir)
     prompts = prompt.choose(stored_prompts, variant.prompts, where=where)
-    target = graph.load(suite.graph, root=project.root, where=project.where(name, "graph"))
     wanted = _wanted(variant, prompts)
-    target.check(wanted)
-    look = _look(target, wanted)
-    _check_look(project, name, suite, look)
+    target, look = _loaded(project, name, suite, wanted)
     return Bench(
         name=name,
         variant=variant_name,
@@ -164,17 +180,52 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
         target=target,
         wanted=wanted,
         dataset=dataset,
-        cases=_select(dataset.cases, name, selection),
+        cases=_with_faults(_select(dataset.cases, name, selection), selection.faults),
         checks=_checks(project, name, suite),
         prompts=prompts,
-        mode=_mode(suite, look, name),
+        mode=_mode(suite, look, name) if target else "http",
         nodes=graph.node_names(look) if look is not None else (),
-        fingerprint=graph.fingerprint(look) if look is not None else "unknown: the factory asks a model while it builds",
+        fingerprint=_fingerprint(target, look),
+        shape=_shape(target, look),
         script=parse_script(store.read_script_text(project.root, suite.script), path=suite.script) if suite.script else None,
         stored_prompts=stored_prompts,
         redactor=redactor_of(project),
         normalisers=normalisers_of(project, name),
     )
+
+
+def _loaded(project: Project, name: str, suite: Suite, wanted: Wanted) -> tuple[Target | None, Any]:
+    """Return the graph's factory and a graph built once; neither where the agent is behind a URL."""
+    if suite.is_deployed:
+        return None, None
+    target = graph.load(suite.graph, root=project.root, where=project.where(name, "graph"))
+    target.check(wanted)
+    look = _look(target, wanted)
+    _check_look(project, name, suite, look)
+    return target, look
+
+
+def _fingerprint(target: Target | None, look: Any) -> str:
+    if target is None:
+        return "unknown: the graph is in another process"
+    return graph.fingerprint(look) if look is not None else "unknown: the factory asks a model while it builds"
+
+
+def _shape(target: Target | None, look: Any) -> Shape:
+    if target is None:
+        return Shape(unknown="the graph is in another process")
+    return shape(look) if look is not None else Shape(unknown="the factory asks a model while it builds")
+
+
+def _check_faults(suite: Suite, name: str, dataset: Dataset) -> None:
+    """Refuse faults that an agent behind a URL has no place for."""
+    for case in dataset.cases:
+        for spec in case.faults if suite.is_deployed else ():
+            if spec.at.node or spec.at.is_tool:
+                message = (
+                    f"suite {name!r}, case {case.id!r}: a fault at a node or a tool cannot strike an agent behind a URL; use at.model_call"
+                )
+                raise ConfigError(message)
 
 
 def _dataset(project: Project, suite: Suite) -> Dataset:
@@ -275,6 +326,10 @@ def _select(cases: tuple[Case, ...], suite: str, selection: Selection) -> tuple[
     return tuple(chosen if selection.limit is None else chosen[: selection.limit])
 
 
+def _with_faults(cases: tuple[Case, ...], faults: tuple[FaultSpec, ...]) -> tuple[Case, ...]:
+    return tuple(case.model_copy(update={"faults": (*case.faults, *faults)}) for case in cases) if faults else cases
+
+
 def _expression(text: str) -> Any:
     from _pytest.mark.expression import Expression  # noqa: PLC0415, pytest's own -k, which has no public door
 
@@ -303,7 +358,8 @@ def _provenance(project: Project, bench: Bench, selection: Selection) -> SuitePr
         cases=len(bench.cases),
         dataset=suite.dataset,
         dataset_digest=bench.dataset.digest,
-        cassettes_digest=store.cassettes_digest(project.root, bench.name, tuple(case.id for case in bench.cases)),
+        cassettes=suite.cassettes or "",
+        cassettes_digest=store.cassettes_digest(project.root, bench.tapes, tuple(case.id for case in bench.cases)),
         graph=suite.graph,
         graph_fingerprint=bench.fingerprint,
         prompts={name: f"{chosen.version}@{chosen.digest}" for name, chosen in bench.prompts.items()},
@@ -314,9 +370,12 @@ def _provenance(project: Project, bench: Bench, selection: Selection) -> SuitePr
         build=suite.build,
         checks=tuple(suite.checks) if suite.checks is not None else ("auto",),
         routes=dict(suite.routes),
+        confidence=dict(suite.confidence),
         gate=dict(suite.gate),
         must_pass=tuple(suite.must_pass),
         normalise=suite.normalise,
         freeze=suite.freeze.model_dump(mode="json", exclude_defaults=True),
+        faults=tuple(map(str, selection.faults)),
         selected=selection.narrows,
+        shape=bench.shape,
     )

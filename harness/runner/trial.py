@@ -7,12 +7,9 @@ import copy
 import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from langchain_core.caches import InMemoryCache
-from langchain_core.globals import get_llm_cache
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphRecursionError
 from langgraph.types import Command
@@ -23,35 +20,28 @@ from harness.cassette.exchange import Exchange
 from harness.cassette.miss import Known, Miss, record_command
 from harness.cassette.tape import Cassette, Cursor
 from harness.clock import ClockKind
-from harness.dataset import Case, End
+from harness.dataset import Budget, Case
 from harness.errors import WireStop
-from harness.experiment import Trial, outcome
+from harness.experiment import OVER_BUDGET, Trial, outcome
 from harness.freeze import frozen
 from harness.observe import Observer, Story, last_text, plain
 from harness.price import Price, cost_usd
+from harness.runner.agent import Agent
+from harness.runner.caches import CachedModels, empty_model_cache, watched_nodes
+from harness.runner.ended import Ended
 from harness.runner.plan import Bench, memory
 from harness.runner.rules import taped
 from harness.score import Score, failed
-from harness.trace import Crash, Interrupt, Trace, WireCall
+from harness.trace import CachedAnswer, Crash, Interrupt, Trace, WireCall
+from harness.wire.deployed import AgentFailed
 from harness.wire.faults import Faults
 from harness.wire.layers import Recorder, Replay, Scripted, place_name
+from harness.wire.spending import Spending
 from harness.wire.tools import ToolFaults, faulty
-from harness.wire.trial import Layer, LiveConnection, MissingExchange, TrialWire, running, wire_call
+from harness.wire.trial import BudgetStop, Layer, LiveConnection, MissingExchange, NeverAnswered, TrialWire, running, wire_call
 
 _LEFTOVERS_S = 1.0
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
-
-
-@dataclass(slots=True)
-class Ended:
-    """How the graph's execution ended, before anything is derived from it."""
-
-    ends: End = "answer"
-    state: Any = None
-    interrupts: tuple[Interrupt, ...] = ()
-    crash: BaseException | None = None
-    answers: list[Any] = field(default_factory=list)
-    duration_s: float | None = None
 
 
 class TrialRunner:
@@ -63,6 +53,7 @@ class TrialRunner:
     def __init__(self, root: Path, prices: Mapping[str, Price], clock: ClockKind = "virtual") -> None:
         self._root = root
         self._prices = prices
+        self._agents: dict[str, Agent] = {}
         self._clock = clock
         self._patch: contextlib.ExitStack | None = None
         self._loop = asyncio.Runner()
@@ -72,8 +63,11 @@ class TrialRunner:
         self._read: tuple[tuple[str, str], tuple[Exchange, ...]] = (("", ""), ())
 
     def close(self) -> None:
-        """Close the event loop, and give Python its own clocks back."""
+        """Close the event loop, end the agents that were started, and give Python its own clocks back."""
         self._loop.close()
+        for agent in self._agents.values():
+            agent.close()
+        self._agents.clear()
         if self._patch is not None:
             self._patch.close()
 
@@ -110,16 +104,18 @@ class TrialRunner:
             allow_hosts=bench.suite.allow_hosts,
             ignore_hosts=bench.suite.ignore_hosts,
             live=recorder,
+            spending=None if recorder or bench.suite.budget == Budget() else Spending(bench.suite.budget, self._prices),
         )
-        _empty_model_cache()
-        tool_faults = ToolFaults(case.faults, lambda: observer.position()[0])
+        tool_faults = ToolFaults(case.faults, lambda: observer.position()[0], wire)
 
         def execute() -> Ended:
             with _steady(bench), _frozen(bench, case, observer), faulty(tool_faults):
                 return self._execute(bench, case, repeat, observer)
 
         with running(wire):
-            ended = self._execute_on_clock(observer, wire, execute)
+            ended = self._execute_on_clock(observer, wire, execute) if bench.target else self._ask_agent(bench, case, wire, observer)
+            if wire.hangs is not None:  # the code under test may have swallowed the exception that said it
+                ended.ends, ended.crash, ended.duration_s = "error", NeverAnswered(wire.hangs), None
             if wire.broken:
                 raise wire.broken
             story = observer.story()
@@ -142,8 +138,15 @@ class TrialRunner:
             prompts=_asked_first(bench.stored_prompts, {name: chosen.version for name, chosen in bench.prompts.items()}),
             parameters=frozenset(bench.wanted.parameters),
             prices=self._prices,
-            command=record_command(bench.name, bench.variant, case.id),
+            command=record_command(bench.tapes, bench.variant, case.id),
         )
+
+    def _ask_agent(self, bench: Bench, case: Case, wire: TrialWire, observer: Observer) -> Ended:
+        ended = Ended()
+        if bench.name not in self._agents:
+            self._agents[bench.name] = Agent(bench, self._root)
+        self._agents[bench.name].converse(case, wire, observer, ended)
+        return ended
 
     def _execute_on_clock(self, observer: Observer, wire: TrialWire, execute: Callable[[], Ended]) -> Ended:
         """Execute the graph in virtual time, unless real time is asked for or real servers answer."""
@@ -164,19 +167,19 @@ class TrialRunner:
         return ended
 
     def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer) -> Ended:
+        models = CachedModels(observer)
         config: RunnableConfig = {
-            "callbacks": [observer],
+            "callbacks": [observer, models],
             "configurable": {"thread_id": f"{bench.name}/{bench.variant}/{case.id}/{repeat}"},
         }
         if bench.suite.recursion_limit is not None:
             config["recursion_limit"] = bench.suite.recursion_limit
         ended = Ended()
+        empty_model_cache()
         try:
             graph = self._graph(bench)
-            if bench.mode == "invoke":
-                _converse(graph, case, config, ended, graph.invoke)
-            else:
-                _converse(graph, case, config, ended, self._ainvoke(graph))
+            with watched_nodes(graph, observer):
+                _converse(graph, case, config, ended, graph.invoke if bench.mode == "invoke" else self._ainvoke(graph))
         except GraphRecursionError:
             ended.ends = "limit"
         except KeyboardInterrupt:
@@ -185,6 +188,7 @@ class TrialRunner:
             ended.ends, ended.crash = "error", error
             if not isinstance(error, Exception | WireStop):
                 self._renew_loop()
+        ended.cached = models.noted
         return ended
 
     def _ainvoke(self, graph: Any) -> Callable[[Any, RunnableConfig], Any]:
@@ -198,6 +202,9 @@ class TrialRunner:
         self._loop = asyncio.Runner()
 
     def _graph(self, bench: Bench) -> Any:
+        if bench.target is None:
+            message = f"suite {bench.name!r} has no graph in this process"
+            raise RuntimeError(message)
         if bench.suite.build == "trial":
             return bench.target.build(bench.wanted, memory)
         key = (bench.name, bench.variant)
@@ -212,12 +219,14 @@ class TrialRunner:
             tools=story.tools(),
             retrievers=story.retrievers(),
             interrupts=ended.interrupts,
+            cached=_cached(ended, story),
             state=plain(ended.state),
             text=last_text(ended.state),
             ends=ended.ends,
             duration_s=ended.duration_s,
             crash=self._crash(ended.crash, story) if ended.crash else None,
             recursion_limit=bench.suite.recursion_limit,
+            unseen=ended.unseen,
         )
 
     def _priced(self, call: WireCall) -> WireCall:
@@ -228,10 +237,10 @@ class TrialRunner:
         return call.model_copy(update={"cost_usd": cost})
 
     def _crash(self, error: BaseException, story: Story) -> Crash | None:
-        if isinstance(error, MissingExchange | LiveConnection):
+        if isinstance(error, MissingExchange | LiveConnection | BudgetStop):
             return None
         return Crash(
-            type=type(error).__name__,
+            type=error.kind if isinstance(error, AgentFailed) else type(error).__name__,
             message=_ADDRESS.sub("0x…", _said(error)),
             node=story.running_node(),
             traceback=_frames(error, self._root),
@@ -279,13 +288,6 @@ async def _alone(work: Any) -> Any:
             await asyncio.wait(others, timeout=_LEFTOVERS_S)
 
 
-def _empty_model_cache() -> None:
-    """Empty LangChain's in-memory model cache: what one trial asked must not answer another."""
-    cache = get_llm_cache()
-    if isinstance(cache, InMemoryCache):
-        cache.clear()
-
-
 def _converse(graph: Any, case: Case, config: RunnableConfig, ended: Ended, invoke: Any) -> None:
     """Invoke the graph, and resume it as the case says while it stops for a human; `ended` is filled as it goes."""
     payload: Any = copy.deepcopy(case.inputs)
@@ -327,6 +329,12 @@ def _static_interrupts(graph: Any, config: RunnableConfig) -> list[Interrupt]:
     if not graph.checkpointer:
         return []
     return [Interrupt(node=node) for node in graph.get_state(config).next]
+
+
+def _cached(ended: Ended, story: Story) -> tuple[CachedAnswer, ...]:
+    """Return the cached answers in the order of the graph's steps."""
+    ordered = sorted(ended.cached, key=lambda pair: (story.order(pair[1]), pair[0].to_json()))
+    return tuple(answer.model_copy(update={"place": story.place(answer.place, span)}) for answer, span in ordered)
 
 
 def _calls(wire: TrialWire, story: Story) -> Iterable[WireCall]:
@@ -377,6 +385,8 @@ def _trial(bench: Bench, case: Case, *, repeat: int, trace: Trace, scores: tuple
             *scores,
             failed("unused", "unused", f"{unused} recorded exchange(s) of this variant were not asked for", value=float(unused)),
         )
+    if wire.over_budget:
+        scores = (failed(OVER_BUDGET, OVER_BUDGET, f"stopped: {wire.over_budget}"),)
     return Trial(
         suite=bench.name,
         variant=bench.variant,
@@ -387,7 +397,7 @@ def _trial(bench: Bench, case: Case, *, repeat: int, trace: Trace, scores: tuple
             scores,
             misses,
             live,
-            expects_error=case.expected.ends == "error" and trace.crash is not None,
+            expects_error=bool(wire.over_budget) or (case.expected.ends == "error" and trace.crash is not None),
             optional=_optional(bench, case),
         ),
         trace=trace,

@@ -215,7 +215,7 @@ def test_a_sweep_takes_virtual_time(world):
     began = time.monotonic()
     answer = world.harness("sweep")
     assert time.monotonic() - began < 600
-    assert "15 cells" in answer.out, answer.out + answer.err
+    assert "18 cells" in answer.out, answer.out + answer.err
 
 
 def test_real_time_on_request(world):
