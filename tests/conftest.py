@@ -6,6 +6,7 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+import postgres_server
 import pytest
 from click.testing import CliRunner
 from openai_server import serving
@@ -105,3 +106,17 @@ def world(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     monkeypatch.setenv("CI", "")
     return World(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """Return a real PostgreSQL server, started once in each worker; skip where it is not installed."""
+    postgres_server.require()
+    with postgres_server.running() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres):
+    """Return the address of an empty database of the test's own."""
+    return postgres.new_database()
