@@ -13,6 +13,10 @@ def test_all_suites_pass_offline():
         "support_triage": "pass",
         "research_loop": "pass",
         "resilient_chain": "pass",
+        "rag_data_agent": "pass",
+        "rag_data_agent_attacks": "pass",
+        "approval_agent": "pass",
+        "approval_agent_review": "pass",
     }
     assert document["suites"]["support_triage"]["trials"] >= 60
     assert document["suites"]["research_loop"]["trials"] >= 20

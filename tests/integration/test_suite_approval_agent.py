@@ -39,13 +39,10 @@ SEEDED = [
     Regression(
         "a rejection goes to the tools",
         GRAPH,
-        (
-            ('Command(goto="agent", update={"messages": [rejection]})', 'Command(goto="tools", update={"approved": call["id"]})'),
-            ("Command[Literal", "Command[Literal"),
-        ),
+        (('Command(goto="agent", update={"messages": [rejection]})', 'Command(goto="tools", update={"approved": call["id"]})'),),
         frozenset({1, 4}),
-        ("the tools differ", "rejected"),
-        ("--filter", "refund-reject-plain"),
+        ("send_refund",),
+        ("--filter", "refund-reject and not plain"),
     ),
     Regression(
         "edited arguments are dropped",
