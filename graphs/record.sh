@@ -26,3 +26,6 @@ harness record --all resilient_chain --variant default --variant patient
 harness record --all docs_router
 harness record --all semantic_router
 harness record --all intent_workflow
+harness record --all rag_data_agent
+harness record --all approval_agent
+harness record --all approval_agent_review
