@@ -25,8 +25,8 @@ SEEDED = [
         GRAPH,
         (('frozenset({"send_refund", "close_account"})', 'frozenset({"send_refund"})'),),
         frozenset({1, 4}),
-        ("close_account",),
-        ("--filter", "close-unanswered"),
+        ("expected 1 interrupt, there were 0", "close_account"),
+        ("--filter", "close-approve"),
     ),
     Regression(
         "the edge to the approval cut",
@@ -41,7 +41,7 @@ SEEDED = [
         GRAPH,
         (('Command(goto="agent", update={"messages": [rejection]})', 'Command(goto="tools", update={"approved": call["id"]})'),),
         frozenset({1, 4}),
-        ("send_refund",),
+        ("refund-reject", "messages: changed text of role user"),
         ("--filter", "refund-reject and not plain"),
     ),
     Regression(
@@ -108,6 +108,7 @@ def test_a_no_op_edit_passes(tmp_path):
         ("    said = shown(", "    conversation = shown("),
         ("nearest(EXAMPLES, said[-1].text", "nearest(EXAMPLES, conversation[-1].text"),
         ("*examples, *said]", "*examples, *conversation]"),
+        ("len(said)", "len(conversation)"),
     )
 
 
