@@ -8,7 +8,7 @@ import enum
 import math
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ from langgraph.types import Command, Send
 from pydantic import BaseModel, JsonValue
 
 from harness.schema import canonical_json, digest
-from harness.trace import NodeStep, Place, RetrieverCall, ToolCall
+from harness.trace import NodeStep, Place, RetrieverCall, ToolCall, lasted
 
 _NODE_TAG = "graph:step:"
 _PART_TAG = "seq:step:"
@@ -46,6 +46,9 @@ class _Span:
     update: JsonValue = None
     update_digest: str | None = None
     state_digest: str | None = None
+    cached: bool = False
+    start_s: float | None = None
+    end_s: float | None = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -54,12 +57,17 @@ class _Tool:
     span: str
     name: str
     args: JsonValue
+    start_s: float | None
     output: str | None = None
     error: str | None = None
+    end_s: float | None = None
 
 
 class Observer(BaseCallbackHandler):
-    """Notes what a graph does. Runs inline, keeps every event, swallows none of the graph's errors."""
+    """Notes what a graph does. Runs inline, keeps every event, swallows none of the graph's errors.
+
+    `now` gives the seconds of virtual time since the trial began, None in real time.
+    """
 
     run_inline = True
     raise_error = False
@@ -70,6 +78,7 @@ class Observer(BaseCallbackHandler):
     ignore_custom_event = True
 
     def __init__(self) -> None:
+        self.now: Callable[[], float | None] = lambda: None
         self._lock = threading.Lock()
         self._spans: dict[str, _Span] = {}
         self._runs: dict[UUID, _Span] = {}
@@ -99,7 +108,7 @@ class Observer(BaseCallbackHandler):
         place, name = self._placed(metadata)
         state_digest = digest(canonical_json(plain(inputs)))
         with self._lock:
-            span = self._spans.setdefault(name, _Span(place, name))
+            span = self._spans.setdefault(name, _Span(place, name, start_s=self.now()))
             span.attempts += 1
             span.running += 1
             span.error = None
@@ -113,9 +122,8 @@ class Observer(BaseCallbackHandler):
         if run_id in self._parts:
             self._parts.pop(run_id).chosen.update(_choices(outputs))
             return
-        span = self._runs.pop(run_id, None)
+        span = self._ended(run_id)
         if span is not None:
-            span.running -= 1
             span.chosen.update(_destinations(outputs))
             span.update = plain(outputs.update if isinstance(outputs, Command) else outputs)
             span.update_digest = digest(canonical_json(span.update))
@@ -123,10 +131,9 @@ class Observer(BaseCallbackHandler):
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **_kwargs: Any) -> None:
         """Note that a node raised, stopped for a human, or left its subgraph by a command to the graph around it."""
         self._parts.pop(run_id, None)
-        span = self._runs.pop(run_id, None)
+        span = self._ended(run_id)
         if span is None:
             return
-        span.running -= 1
         if isinstance(error, ParentCommand):
             span.chosen.update(_destinations([command for command in error.args if command.graph != Command.PARENT]))
         elif isinstance(error, GraphBubbleUp):
@@ -134,6 +141,13 @@ class Observer(BaseCallbackHandler):
             span.stops += span.interrupted
         else:
             span.error = type(error).__name__
+
+    def _ended(self, run_id: UUID) -> _Span | None:
+        span = self._runs.pop(run_id, None)
+        if span is not None:
+            span.running -= 1
+            span.end_s = self.now()
+        return span
 
     def on_tool_start(
         self, serialized: Any, input_str: str, *, run_id: UUID, metadata: Any = None, inputs: Any = None, **kwargs: Any
@@ -143,12 +157,13 @@ class Observer(BaseCallbackHandler):
         name = kwargs.get("name") or (serialized or {}).get("name") or "tool"
         args = plain(inputs if inputs is not None else input_str)
         with self._lock:
-            self._tools[run_id] = _Tool(place, span, name, args)
+            self._tools[run_id] = _Tool(place, span, name, args, self.now())
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **_kwargs: Any) -> None:
         """Note what a tool returned."""
         tool = self._tools.get(run_id)
         if tool is not None:
+            tool.end_s = self.now()
             tool.output = _tool_output(output)
             if getattr(output, "status", None) == "error":
                 tool.error = "ToolMessage(status='error')"
@@ -156,8 +171,9 @@ class Observer(BaseCallbackHandler):
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **_kwargs: Any) -> None:
         """Note that a tool raised."""
         tool = self._tools.get(run_id)
-        if tool is not None and not isinstance(error, GraphBubbleUp):
-            tool.error = type(error).__name__
+        if tool is not None:
+            tool.end_s = self.now()
+            tool.error = None if isinstance(error, GraphBubbleUp) else type(error).__name__
 
     def on_retriever_start(self, serialized: Any, query: str, *, run_id: UUID, metadata: Any = None, **kwargs: Any) -> None:
         """Note that a retriever starts."""
@@ -178,6 +194,26 @@ class Observer(BaseCallbackHandler):
         if run_id in self._retrievers:
             span, call = self._retrievers[run_id]
             self._retrievers[run_id] = (span, call.model_copy(update=update))
+
+    def on_visit(self, place: Place, update: JsonValue, *, within: str = "") -> str:
+        """Note a visit that an agent in another process told of, within another one or of the outermost graph; return its key."""
+        key = f"{within}|{place.step}:{place.path}" if within else f"{place.step}:{place.path}"
+        self._spans[key] = _Span(place, key, attempts=1, update=update, update_digest=digest(canonical_json(update)))
+        return key
+
+    def on_cached_visits(self, visits: Sequence[tuple[str, JsonValue]]) -> None:
+        """Note visits that the graph's cache answers, at the start of a superstep: all before it are over."""
+        within, name = self.position()
+        namespace = (*within.namespace, within.node) if within.node else ()
+        depth = name.count("|") + 1 if name else 0
+        with self._lock:
+            level = [span.place.step or 0 for key, span in self._spans.items() if key.startswith(name) and key.count("|") == depth]
+            step = max(level, default=0) + 1
+            for number, (node, update) in enumerate(visits):
+                place = Place(node=node, step=step, path=f"cached,{number:06d},{node}", namespace=namespace)
+                key = f"{name}|{step}:{place.path}" if name else f"{step}:{place.path}"
+                written = digest(canonical_json(update))
+                self._spans[key] = _Span(place, key, attempts=1, update=update, update_digest=written, cached=True)
 
     # what the runner asks
 
@@ -247,6 +283,9 @@ class Story:
                 update=span.update,
                 state_digest=span.state_digest,
                 update_digest=span.update_digest,
+                cached=span.cached,
+                start_s=span.start_s,
+                duration_s=lasted(span.start_s, span.end_s),
             )
             for span in self._spans
         )
@@ -256,7 +295,15 @@ class Story:
         calls = [
             (
                 self.order(tool.span),
-                ToolCall(place=self.place(tool.place, tool.span), name=tool.name, args=tool.args, output=tool.output, error=tool.error),
+                ToolCall(
+                    place=self.place(tool.place, tool.span),
+                    name=tool.name,
+                    args=tool.args,
+                    output=tool.output,
+                    error=tool.error,
+                    start_s=tool.start_s,
+                    duration_s=lasted(tool.start_s, tool.end_s),
+                ),
             )
             for tool in self._tools
         ]

@@ -15,9 +15,10 @@ from typing import NamedTuple
 from harness.checks.fallback import fell_back
 from harness.coverage import KINDS, Covered, Kind, Shape, Taken, covered, taken
 from harness.experiment import Outcome, Trial
+from harness.ledger import Ledger
 from harness.score import Score
 from harness.stats import Calibration, Confusion, calibration
-from harness.trace import Trace, WireCall
+from harness.trace import Place, Trace, WireCall
 
 ALWAYS_CHECKED = "ends"
 _FAILURES_KEPT = 200
@@ -101,7 +102,10 @@ class Count:
         self._taken = Taken()
         self._outcomes: Counter[Outcome] = Counter()
         self._happened: Counter[str] = Counter()
-        self._numbers: dict[str, array[float]] = {name: array("d") for name in ("cost_usd", "tokens", "model_calls", "tool_calls", "steps")}
+        self._numbers: dict[str, array[float]] = {
+            name: array("d") for name in ("cost_usd", "tokens", "model_calls", "tool_calls", "steps", "duration_s")
+        }
+        self._node_s: dict[str, array[float]] = {}
         self._unscored_spent: dict[str, array[float]] = {"cost_usd": array("d"), "tokens": array("d")}
         self._unknown: dict[str, Counter[str]] = {"cost_usd": Counter(), "tokens": Counter()}
         self._cases: dict[str, set[str]] = {}
@@ -119,6 +123,7 @@ class Count:
         self._drift: dict[str, set[str]] = {}
         self._drifted: Counter[str] = Counter()
         self._unused: Counter[str] = Counter()
+        self.ledger = Ledger()
         for trial in trials:
             self.add(trial)
 
@@ -135,6 +140,7 @@ class Count:
             self._add_stale(trial)
             return
         self._add_spending(trial)
+        self.ledger.add(trial)
         self._add_scores(trial)
         if trial.outcome != "unscored":
             self._add_trace(trial.case, trial.trace)
@@ -344,8 +350,19 @@ class Count:
         if not self._shape.unknown:
             self._taken = self._taken.with_(taken(trace, self._shape))
         calls = trace.model_calls
-        for name, number in (("model_calls", len(calls)), ("tool_calls", len(trace.tools)), ("steps", trace.supersteps)):
-            self._numbers[name].append(number)
+        self._numbers["model_calls"].append(len(calls))
+        for name, number, part in (("tool_calls", len(trace.tools), "tools"), ("steps", trace.supersteps, "steps")):
+            if part in trace.unseen:
+                self._happened[f"{part} unseen"] += 1
+            else:
+                self._numbers[name].append(number)
+        if trace.duration_s is None:
+            self._happened["in real time"] += 1
+        else:
+            self._numbers["duration_s"].append(trace.duration_s)
+        for step in trace.steps:
+            if step.duration_s is not None:
+                self._node_s.setdefault(node_name(step.place), array("d")).append(step.duration_s)
         counts = {
             "model call": len(calls),
             "rate limited": sum(call.status == _RATE_LIMITED for call in calls),
@@ -358,6 +375,11 @@ class Count:
         for what in ("rate limited", "tool failure", "limit", "fallback"):
             if counts[what]:
                 self._mark(what, case)
+
+
+def node_name(place: Place) -> str:
+    """Return the name of a node with those of the subgraphs around it, `research/search`."""
+    return "/".join((*place.namespace, place.node or ""))
 
 
 def counted(number: int, noun: str) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from harness.gate import Summary, overall_verdict
+from harness.ledger import CaseSpent, Ledger
 from harness.report.coverage import sentence
-from harness.report.figure import count, dollars, percent
+from harness.report.figure import SPENT_HEAD, count, dollars, percent, spent_figures
 from harness.report.text import excerpt, line
 from harness.stats import Bin, Calibration, Confusion, RouteFigures, wilson
 from harness.tally import Failure, counted
@@ -67,6 +68,7 @@ def _suite(summary: Summary, experiment: str) -> Iterator[str]:
         yield from _router(router, summary.tally.confusion(router))
         if router in summary.tally.sure_routers:
             yield from _calibration(summary.tally.calibration(router))
+    yield from _costs(summary.tally.ledger)
 
 
 def _bullets(title: str, texts: Iterable[str]) -> Iterator[str]:
@@ -102,6 +104,23 @@ def _router(router: str, confusion: Confusion) -> Iterator[str]:
     else:
         yield from ("", f"{len(labels)} routes: the matrix is left out.")
     yield from ("", *_table(("route", "expected", "taken", "right", "precision", "recall"), map(_figures, confusion.figures()), left=1))
+
+
+def _costs(ledger: Ledger) -> Iterator[str]:
+    groups = (("node", ledger.by_node), ("model", ledger.by_model))
+    if not ledger.by_node:
+        return
+    yield from ("", "### What it cost")
+    for name, spent in groups:
+        rows = [(escaped(each), *figures) for each, figures in zip(spent, map(spent_figures, spent.values()), strict=True)]
+        yield from ("", *_table((name, *SPENT_HEAD), rows, left=1))
+    dearest = [(escaped(_trial_name(each)), count(each.tokens), dollars(-each.minus_usd)) for each in ledger.dearest]
+    if dearest:
+        yield from ("", *_table(("dearest cases", "tokens", "cost"), dearest, left=1))
+
+
+def _trial_name(spent: CaseSpent) -> str:
+    return spent.case if spent.repeat == 1 else f"{spent.case} ({spent.repeat})"
 
 
 def _calibration(calibration: Calibration) -> Iterator[str]:

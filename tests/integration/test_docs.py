@@ -212,10 +212,9 @@ def test_commands_do_what_is_shown(reader, document):
     reader.follow(document)
 
     if document == "docs/reference-suites.md":
-        experiments = (reader.folder / "reference/reports/experiments").iterdir()
-        summaries = [(experiment / "summary.md").read_text("utf-8") for experiment in experiments]
+        summaries = [path.read_text("utf-8") for path in reader.folder.glob("reference/reports/experiments/*/summary.md")]
         figures = [block for block in blocks_of(document) if block.marked("summary") is not None]
-        assert len(figures) >= 3
+        assert len(figures) >= 5
         assert [str(block) for block in figures if not any(block.text in summary for summary in summaries)] == []
 
 
@@ -366,7 +365,10 @@ NAMES = {
     "modes and ends": ("docs/checks.md", {*get_args(dataset.Mode), *get_args(dataset.ArgsMode), *get_args(dataset.End)}),
     "operators": ("docs/checks.md", set(output.OPERATORS)),
     "parameters of a check": ("docs/checks.md", set(custom.PARAMETERS)),
-    "metrics": ("docs/checks.md", {*metric.NAMES, "route.<node>.accuracy", "<check>.pass_rate"}),
+    "metrics": (
+        "docs/checks.md",
+        {*metric.NAMES, *(f"node.<name>.{figure}" for figure in metric.NODE_DURATIONS), "route.<node>.accuracy", "<check>.pass_rate"},
+    ),
     "options": ("docs/commands.md", CLI_OPTIONS - {"-o", "-j"} | pytest_options()),
     "files of an experiment": ("docs/commands.md", {"experiment.json", "trials.jsonl", "summary.md", "junit.xml"}),
 }

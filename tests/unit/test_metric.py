@@ -117,9 +117,17 @@ def test_no_trial_gives_no_figure() -> None:
     assert set(metric.NAMES) <= set(found)
 
 
-def test_durations_are_null_for_now() -> None:
+def test_durations_are_quantiles_over_trials() -> None:
+    """The quantiles are those of the virtual durations."""
+    tally = Tally(trial(f"case-{seconds}", trace=Trace(duration_s=float(seconds))) for seconds in range(101))
+    assert [value(tally, name) for name in ("duration_s.p50", "duration_s.p95", "duration_s.p99")] == [50.0, 95.0, 99.0]
+
+
+def test_a_trial_in_real_time_makes_durations_null() -> None:
     """Durations say what they lack."""
-    assert Tally([trial()]).metric("duration_s.p95") == Metric(reason="durations need virtual time, which this version does not have")
+    tally = Tally([trial("a", trace=Trace(duration_s=1.0)), trial("b")])
+    assert tally.metric("duration_s.p95") == Metric(reason="1 trial ran in real time, whose durations are no figures")
+    assert tally.metric("ttft_s.p50") == Metric(reason="the recordings do not say when the first token came")
 
 
 def test_unknown_cost_makes_every_cost_null() -> None:
