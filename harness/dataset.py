@@ -4,10 +4,10 @@ import csv
 import io
 import math
 from collections.abc import Iterator
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from harness.errors import DatasetError
 from harness.schema import Value, canonical_json, digest, first_problem, read_json
@@ -17,6 +17,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Mode = Literal["strict", "unordered", "subset", "superset", "in_order"]
 ArgsMode = Literal["exact", "subset", "superset", "ignore"]
 End = Literal["answer", "limit", "interrupt", "error"]
+Backend = Literal["memory", "sqlite", "postgres"]
 ModelFault = Literal[
     "rate_limit",
     "server_error",
@@ -26,6 +27,9 @@ ModelFault = Literal[
     "content_filter",
     "connect_error",
     "timeout",
+    "hang",
+    "slow",
+    "cut_stream",
     "error_event",
     "empty",
     "truncated_json",
@@ -36,7 +40,7 @@ ModelFault = Literal[
     "refusal",
     "endless_tools",
 ]
-ToolFault = Literal["raise", "empty", "garbage", "huge", "injection"]
+ToolFault = Literal["raise", "hang", "empty", "garbage", "huge", "injection"]
 
 
 class PathExpectation(Value):
@@ -61,12 +65,54 @@ class ToolsExpectation(Value):
     args: ArgsMode | dict[str, ArgsMode] = "exact"
 
 
+Seconds = Annotated[float, Field(ge=0)]
+
+
+def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        message = f"the first bound, {bounds[0]:g}, is above the second, {bounds[1]:g}"
+        raise ValueError(message)
+    return bounds
+
+
+Span = Annotated[tuple[Seconds, Seconds], AfterValidator(_ordered)]
+"""The least and the most, in seconds; both are allowed."""
+
+
 class FallbackExpectation(Value):
-    """Who should answer after how many requests on the wire; `node` narrows both to one node."""
+    """Who should answer after how many requests on the wire, and at what cost in time; `node` narrows all of it to one node.
+
+    `backoff` bounds the wait before each retry, `delay_s` what the failed attempts cost in all, exactly or within bounds.
+    """
 
     answered_by: str | None = None
     attempts: int | None = Field(default=None, ge=0)
+    backoff: tuple[Span, ...] | None = None
+    delay_s: Seconds | Span | None = None
     node: str | None = None
+
+
+class EventExpectation(Value):
+    """Events that `astream_events` should give, by type (`tool`, `chat_model`, `chain` …), name and tag; no `times` means at least once."""
+
+    type: str | None = None
+    name: str | None = None
+    tag: str | None = None
+    times: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _of_something(self) -> "EventExpectation":
+        if self.type is None and self.name is None and self.tag is None:
+            message = "say which events: type, name or tag"
+            raise ValueError(message)
+        return self
+
+
+class StreamingExpectation(Value):
+    """What should be seen while the trial is streamed: `custom` is what nodes write to the stream, in order."""
+
+    custom: tuple[JsonValue, ...] | None = None
+    events: tuple[EventExpectation, ...] = ()
 
 
 class Limits(Value):
@@ -79,6 +125,7 @@ class Limits(Value):
     repeated_calls: int | None = Field(default=None, ge=0)
     repeated_states: int | None = Field(default=None, ge=0)
     no_progress: int | None = Field(default=None, ge=0)
+    vain_retries: int | None = Field(default=None, ge=0)
     tokens: int | None = Field(default=None, ge=0)
     cost_usd: float | None = Field(default=None, ge=0)
     duration_s: float | None = Field(default=None, ge=0)
@@ -92,6 +139,13 @@ class Limits(Value):
         return Limits(**merged)
 
 
+class Budget(Value):
+    """What one trial may use: it is stopped before an answer that would go over."""
+
+    tokens: int | None = Field(default=None, ge=0)
+    cost_usd: float | None = Field(default=None, ge=0)
+
+
 _NO_LIMITS = Limits()  # one for all cases without any: a large dataset stays small
 
 
@@ -103,7 +157,11 @@ class Expected(Value):
     tools: ToolsExpectation | None = None
     output: dict[str, JsonValue] = {}
     fallback: FallbackExpectation | None = None
+    sequence: dict[str, tuple[JsonValue, ...]] = {}
+    reached: tuple[str, ...] | None = None
     interrupts: tuple[JsonValue, ...] | None = None
+    crash: tuple[Backend, ...] | None = None
+    streaming: StreamingExpectation | None = None
     limits: Limits = Field(default_factory=lambda: _NO_LIMITS)
     ends: End = "answer"
     reference: dict[str, JsonValue] = {}
@@ -140,7 +198,7 @@ class FaultSpec(Value):
     """A fault to inject: that request, or tool call, and the following `times - 1` of its kind are damaged.
 
     Left out, `times` is 1, but without end for `endless_tools`. `status` is for `server_error` and
-    `overloaded`, `retry_after_s` for every fault that is an HTTP error.
+    `overloaded`, `retry_after_s` for every fault that is an HTTP error, `delay_s` for `slow`.
     """
 
     at: FaultPlace
@@ -148,12 +206,19 @@ class FaultSpec(Value):
     times: int | None = Field(default=None, ge=1)
     retry_after_s: float | None = Field(default=None, ge=0)
     status: int | None = Field(default=None, ge=500, le=599)
+    delay_s: float | None = Field(default=None, ge=0)
 
     def strikes(self, number: int) -> bool:
         """Tell whether the request or tool call of this number, from 1, is damaged."""
         first = self.at.model_call or self.at.embedding or self.at.tool_call or 1
         times = self.times or (math.inf if self.fault == "endless_tools" else 1)
         return first <= number < first + times
+
+    def __str__(self) -> str:
+        """Write the fault as a flag of the command line."""
+        place = self.at.model_dump(exclude_none=True)
+        details = self.model_dump(exclude={"at", "fault"}, exclude_none=True)
+        return f"{self.fault}@{','.join(f'{name}={value}' for name, value in {**place, **details}.items())}"
 
     @field_validator("at")
     @classmethod
@@ -175,17 +240,21 @@ class FaultSpec(Value):
         if self.status is not None and self.fault not in {"server_error", "overloaded"}:
             message = f"a status is for 'server_error' and 'overloaded', not for {self.fault!r}"
             raise ValueError(message)
+        if self.delay_s is not None and self.fault != "slow":
+            message = f"delay_s is for 'slow', not for {self.fault!r}"
+            raise ValueError(message)
         return self
 
 
 class Case(Value):
-    """One input with what is expected of it."""
+    """One input with what is expected of it; it is run under every variant, or only under those that it names."""
 
     id: str = Field(min_length=1)
     inputs: JsonValue
     expected: Expected = Field(default_factory=lambda: _NOTHING_EXPECTED)
     resume: tuple[JsonValue, ...] = ()
     faults: tuple[FaultSpec, ...] = ()
+    variants: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     metadata: dict[str, JsonValue] = {}
 

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from harness.cassette.answer import Answer, read
 from harness.cassette.convert import Unfit, fit
+from harness.cassette.event_stream import is_event_stream
 from harness.cassette.exchange import Response
 from harness.cassette.segments import Segments
 from harness.dataset import ModelFault
@@ -60,6 +62,8 @@ def damaged(fault: ModelFault, answer: Response, asked: Segments) -> Response | 
     """Return the answer with this fault; None where the answer cannot have it, such as bad arguments of no tool."""
     if fault == "error_event":
         return _broken_off(answer, asked)
+    if fault == "cut_stream":
+        return _cut_off(answer, asked)
     said = read(answer)
     reply = _DAMAGES[fault](said, asked)
     if reply is None:
@@ -148,7 +152,7 @@ _DAMAGES: Mapping[ModelFault, Callable[[Answer, Segments], ScriptedReply | None]
     "refusal": _refusal,
     "endless_tools": _endless_tools,
 }
-DAMAGES: frozenset[ModelFault] = frozenset({*_DAMAGES, "error_event"})
+DAMAGES: frozenset[ModelFault] = frozenset({*_DAMAGES, "error_event", "cut_stream"})
 """The faults of an answer, which there has to be; the other faults are instead of one."""
 
 
@@ -190,6 +194,23 @@ def _broken_off(answer: Response, asked: Segments) -> Response:
     parts = _as_stream(answer).split(b"\n\n")
     kept = parts[: len(parts) // 2]
     return Response(200, b"\n\n".join([*kept, _error_event(asked, error), b""]), (("content-type", "text/event-stream"),))
+
+
+def _cut_off(answer: Response, asked: Segments) -> Response:
+    """Return the half that arrives before the connection is lost: whole events of a stream, else half of the body."""
+    whole = _formed(answer, asked)
+    if not is_event_stream(whole.body):
+        return replace(whole, body=whole.body[: len(whole.body) // 2])
+    parts = whole.body.split(b"\n\n")
+    return replace(whole, body=b"".join(part + b"\n\n" for part in parts[: len(parts) // 2]))
+
+
+def _formed(answer: Response, asked: Segments) -> Response:
+    """Return an answer in the form that was asked for, as it is where it has no such form."""
+    try:
+        return fit(answer, streamed=asked.streamed, usage_asked=asked.usage_asked)[0]
+    except Unfit:
+        return answer
 
 
 def _as_stream(answer: Response) -> bytes:

@@ -8,7 +8,7 @@ import enum
 import math
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
@@ -17,14 +17,15 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.constants import START
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 from langgraph.types import Command, Send
 from pydantic import BaseModel, JsonValue
 
 from harness.schema import canonical_json, digest
-from harness.trace import NodeStep, Place, RetrieverCall, ToolCall
+from harness.trace import NodeStep, Place, RetrieverCall, ToolCall, lasted
 
 _NODE_TAG = "graph:step:"
+_PART_TAG = "seq:step:"
 _RANDOM_ID = re.compile(r":[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$|:\d+$")
 _MAX_DEPTH = 40
 _LARGE = 10**300
@@ -39,10 +40,15 @@ class _Span:
     attempts: int = 0
     running: int = 0
     interrupted: bool = False
+    stops: int = 0
+    chosen: set[str] = dataclasses.field(default_factory=set)
     error: str | None = None
     update: JsonValue = None
     update_digest: str | None = None
     state_digest: str | None = None
+    cached: bool = False
+    start_s: float | None = None
+    end_s: float | None = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -51,12 +57,17 @@ class _Tool:
     span: str
     name: str
     args: JsonValue
+    start_s: float | None
     output: str | None = None
     error: str | None = None
+    end_s: float | None = None
 
 
 class Observer(BaseCallbackHandler):
-    """Notes what a graph does. Runs inline, keeps every event, swallows none of the graph's errors."""
+    """Notes what a graph does. Runs inline, keeps every event, swallows none of the graph's errors.
+
+    `now` gives the seconds of virtual time since the trial began, None in real time.
+    """
 
     run_inline = True
     raise_error = False
@@ -67,9 +78,11 @@ class Observer(BaseCallbackHandler):
     ignore_custom_event = True
 
     def __init__(self) -> None:
+        self.now: Callable[[], float | None] = lambda: None
         self._lock = threading.Lock()
         self._spans: dict[str, _Span] = {}
         self._runs: dict[UUID, _Span] = {}
+        self._parts: dict[UUID, _Span] = {}
         self._tools: dict[UUID, _Tool] = {}
         self._retrievers: dict[UUID, tuple[str, RetrieverCall]] = {}
 
@@ -81,42 +94,60 @@ class Observer(BaseCallbackHandler):
         inputs: Any,
         *,
         run_id: UUID,
+        parent_run_id: UUID | None = None,
         tags: Any = None,
         metadata: Any = None,
         **_kwargs: Any,
     ) -> None:
-        """Note that a node starts; anything else that is a chain is passed over."""
+        """Note that a node starts, or a part of it, which may be its conditional edge; anything else that is a chain is passed over."""
+        if parent_run_id in self._runs and any(tag.startswith(_PART_TAG) for tag in tags or ()):
+            self._parts[run_id] = self._runs[parent_run_id]
+            return
         if metadata is None or metadata.get("langgraph_node") == START or not any(tag.startswith(_NODE_TAG) for tag in tags or ()):
             return
         place, name = self._placed(metadata)
         state_digest = digest(canonical_json(plain(inputs)))
         with self._lock:
-            span = self._spans.setdefault(name, _Span(place, name))
+            span = self._spans.setdefault(name, _Span(place, name, start_s=self.now()))
             span.attempts += 1
             span.running += 1
             span.error = None
             span.interrupted = False
+            span.chosen.clear()
             span.state_digest = state_digest
             self._runs[run_id] = span
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **_kwargs: Any) -> None:
-        """Note what a node returned."""
-        span = self._runs.pop(run_id, None)
+        """Note what a node returned, and what it chose."""
+        if run_id in self._parts:
+            self._parts.pop(run_id).chosen.update(_choices(outputs))
+            return
+        span = self._ended(run_id)
         if span is not None:
-            span.running -= 1
+            span.chosen.update(_destinations(outputs))
             span.update = plain(outputs.update if isinstance(outputs, Command) else outputs)
             span.update_digest = digest(canonical_json(span.update))
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **_kwargs: Any) -> None:
-        """Note that a node raised, or stopped for a human."""
-        span = self._runs.pop(run_id, None)
+        """Note that a node raised, stopped for a human, or left its subgraph by a command to the graph around it."""
+        self._parts.pop(run_id, None)
+        span = self._ended(run_id)
         if span is None:
             return
-        span.running -= 1
-        if isinstance(error, GraphBubbleUp):
-            span.interrupted = type(error).__name__ == "GraphInterrupt"
+        if isinstance(error, ParentCommand):
+            span.chosen.update(_destinations([command for command in error.args if command.graph != Command.PARENT]))
+        elif isinstance(error, GraphBubbleUp):
+            span.interrupted = isinstance(error, GraphInterrupt)
+            span.stops += span.interrupted
         else:
             span.error = type(error).__name__
+
+    def _ended(self, run_id: UUID) -> _Span | None:
+        span = self._runs.pop(run_id, None)
+        if span is not None:
+            span.running -= 1
+            span.end_s = self.now()
+        return span
 
     def on_tool_start(
         self, serialized: Any, input_str: str, *, run_id: UUID, metadata: Any = None, inputs: Any = None, **kwargs: Any
@@ -126,12 +157,13 @@ class Observer(BaseCallbackHandler):
         name = kwargs.get("name") or (serialized or {}).get("name") or "tool"
         args = plain(inputs if inputs is not None else input_str)
         with self._lock:
-            self._tools[run_id] = _Tool(place, span, name, args)
+            self._tools[run_id] = _Tool(place, span, name, args, self.now())
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **_kwargs: Any) -> None:
         """Note what a tool returned."""
         tool = self._tools.get(run_id)
         if tool is not None:
+            tool.end_s = self.now()
             tool.output = _tool_output(output)
             if getattr(output, "status", None) == "error":
                 tool.error = "ToolMessage(status='error')"
@@ -139,8 +171,9 @@ class Observer(BaseCallbackHandler):
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **_kwargs: Any) -> None:
         """Note that a tool raised."""
         tool = self._tools.get(run_id)
-        if tool is not None and not isinstance(error, GraphBubbleUp):
-            tool.error = type(error).__name__
+        if tool is not None:
+            tool.end_s = self.now()
+            tool.error = None if isinstance(error, GraphBubbleUp) else type(error).__name__
 
     def on_retriever_start(self, serialized: Any, query: str, *, run_id: UUID, metadata: Any = None, **kwargs: Any) -> None:
         """Note that a retriever starts."""
@@ -161,6 +194,26 @@ class Observer(BaseCallbackHandler):
         if run_id in self._retrievers:
             span, call = self._retrievers[run_id]
             self._retrievers[run_id] = (span, call.model_copy(update=update))
+
+    def on_visit(self, place: Place, update: JsonValue, *, within: str = "") -> str:
+        """Note a visit that an agent in another process told of, within another one or of the outermost graph; return its key."""
+        key = f"{within}|{place.step}:{place.path}" if within else f"{place.step}:{place.path}"
+        self._spans[key] = _Span(place, key, attempts=1, update=update, update_digest=digest(canonical_json(update)))
+        return key
+
+    def on_cached_visits(self, visits: Sequence[tuple[str, JsonValue]]) -> None:
+        """Note visits that the graph's cache answers, at the start of a superstep: all before it are over."""
+        within, name = self.position()
+        namespace = (*within.namespace, within.node) if within.node else ()
+        depth = name.count("|") + 1 if name else 0
+        with self._lock:
+            level = [span.place.step or 0 for key, span in self._spans.items() if key.startswith(name) and key.count("|") == depth]
+            step = max(level, default=0) + 1
+            for number, (node, update) in enumerate(visits):
+                place = Place(node=node, step=step, path=f"cached,{number:06d},{node}", namespace=namespace)
+                key = f"{name}|{step}:{place.path}" if name else f"{step}:{place.path}"
+                written = digest(canonical_json(update))
+                self._spans[key] = _Span(place, key, attempts=1, update=update, update_digest=written, cached=True)
 
     # what the runner asks
 
@@ -224,10 +277,15 @@ class Story:
                 place=self._places[span.span],
                 attempts=span.attempts,
                 interrupted=span.interrupted,
+                stops=span.stops,
+                chosen=tuple(sorted(span.chosen)),
                 error=span.error,
                 update=span.update,
                 state_digest=span.state_digest,
                 update_digest=span.update_digest,
+                cached=span.cached,
+                start_s=span.start_s,
+                duration_s=lasted(span.start_s, span.end_s),
             )
             for span in self._spans
         )
@@ -237,7 +295,15 @@ class Story:
         calls = [
             (
                 self.order(tool.span),
-                ToolCall(place=self.place(tool.place, tool.span), name=tool.name, args=tool.args, output=tool.output, error=tool.error),
+                ToolCall(
+                    place=self.place(tool.place, tool.span),
+                    name=tool.name,
+                    args=tool.args,
+                    output=tool.output,
+                    error=tool.error,
+                    start_s=tool.start_s,
+                    duration_s=lasted(tool.start_s, tool.end_s),
+                ),
             )
             for tool in self._tools
         ]
@@ -297,6 +363,22 @@ def _path_text(path: Any) -> str:
     if isinstance(path, int):
         return f"{path:06d}"
     return str(path).removeprefix("__pregel_")
+
+
+def _destinations(outputs: Any) -> set[str]:
+    """Return where the commands among what a node returned lead."""
+    commands = [output for output in _listed(outputs) if isinstance(output, Command)]
+    return set().union(*(_choices(command.goto) for command in commands))
+
+
+def _choices(outputs: Any) -> set[str]:
+    """Return what a conditional edge chose: labels, and the nodes that it sends to. What is no choice is passed over."""
+    chosen = (output.node if isinstance(output, Send) else output for output in _listed(outputs))
+    return {str(choice) for choice in chosen if isinstance(choice, str | int)}
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _tool_output(output: Any) -> str:

@@ -80,12 +80,13 @@ class SuiteCollector(pytest.Collector):
 
     def collect(self) -> Iterable[pytest.Item]:
         """Yield the cases, then the gate."""
-        from harness.errors import HarnessError  # noqa: PLC0415, see above
+        from harness.clock import patched  # noqa: PLC0415, see above
+        from harness.errors import HarnessError  # noqa: PLC0415
         from harness.runner.plan import Selection, prepare  # noqa: PLC0415
         from harness.runner.run import tasks_of  # noqa: PLC0415
 
         try:
-            with _sealed():
+            with patched(), _sealed():
                 plan = prepare(self.project, Selection(suites=(self.name,)))
         except HarnessError as error:
             raise self.CollectError(str(error)) from None
@@ -185,8 +186,8 @@ class GateItem(_Item):
         from harness.metric import Tally  # noqa: PLC0415
         from harness.runner.run import tasks_of  # noqa: PLC0415
 
-        tally = Tally(self.parent.trial(task) for task in tasks_of(self.plan))
         (provenance,) = self.plan.provenance()
+        tally = Tally((self.parent.trial(task) for task in tasks_of(self.plan)), shape=provenance.to_cover)
         verdict = judge(provenance, tally)
         if verdict.exit_code:
             reasons = "\n".join(f"  {reason}" for reason in verdict.reasons)

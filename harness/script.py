@@ -32,7 +32,10 @@ class ScriptedCall(Value):
 
 
 class ScriptedReply(Value):
-    """What the mock model says: text, JSON, tool calls, a refusal, or an HTTP error; for embeddings the number of dimensions."""
+    """What the mock model says: text, JSON, tool calls, a refusal, or an HTTP error; for embeddings the number of dimensions.
+
+    `latency_s` is how long it takes, in seconds of virtual time.
+    """
 
     text: str | None = None
     data: JsonValue = Field(default=None, alias="json")
@@ -42,6 +45,7 @@ class ScriptedReply(Value):
     finish_reason: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    latency_s: float | None = Field(default=None, ge=0)
     dimensions: int = Field(default=8, ge=1)
 
     @property
@@ -83,10 +87,15 @@ class Script(Value):
 
     def answer(self, asked: Segments, node: str | None, used: dict[int, int]) -> Response | None:
         """Compose the answer; `used` counts each rule's answers so far and is updated."""
+        said = self.reply(asked, node, used)
+        return None if said is None else compose(said, asked)
+
+    def reply(self, asked: Segments, node: str | None, used: dict[int, int]) -> ScriptedReply | None:
+        """Return what the mock model says; `used` counts each rule's answers so far and is updated."""
         for index, rule in enumerate(self.rules):
             if rule.applies(asked, node) and (rule.times is None or used.get(index, 0) < rule.times):
                 used[index] = used.get(index, 0) + 1
-                return compose(rule.reply, asked)
+                return rule.reply
         return None
 
 

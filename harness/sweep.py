@@ -1,74 +1,44 @@
 """A sweep: every call of every case made to fail in every way, and what the agent made of it."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Literal, Self, get_args
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Self
 
 from pydantic import ValidationError
 
-from harness.checks.loops import loop_signals
-from harness.checks.retries import vain_retries
+from harness.cell import MODEL_FAULTS, TOOL_FAULTS, Cell, CellOutcome, SweepSettings
 from harness.dataset import Case, Expected, FaultPlace, FaultSpec, ModelFault, ToolFault
 from harness.errors import ExperimentTooNew, ExperimentUnreadable
-from harness.experiment import Trial
-from harness.schema import Value, canonical_json, first_problem
-from harness.trace import Place, Trace
+from harness.schema import Value, first_problem
+from harness.trace import Place, Trace, WireCall
 
 FORMAT = 1  # 1: the first
 
-MODEL_FAULTS: tuple[ModelFault, ...] = get_args(ModelFault)
-TOOL_FAULTS: tuple[ToolFault, ...] = get_args(ToolFault)
-_EMBEDDING_FAULTS = frozenset({"rate_limit", "server_error", "overloaded", "auth", "connect_error", "timeout"})
-_LIMITS = frozenset({"loops", "cost", "duration"})
-
-CellOutcome = Literal["answered", "degraded", "limit", "looped", "crash", "unrecorded"]
-OUTCOMES: tuple[CellOutcome, ...] = get_args(CellOutcome)
-"""From best to worst, but for `unrecorded`, of which nothing is known."""
-
-_BROKEN: Mapping[CellOutcome, str] = {
-    "crash": "it crashed",
-    "limit": "it ran into the graph's recursion limit",
-    "looped": "it went round in circles until the graph's recursion limit",
-}
+_EMBEDDING_FAULTS = frozenset(
+    {"rate_limit", "server_error", "overloaded", "auth", "connect_error", "timeout", "hang", "slow", "cut_stream"}
+)
 
 
-class SweepSettings(Value):
-    """What a suite's sweep does: the faults to try, the outcomes that a fault may have, the tools that may not run unapproved."""
+class Wanting(Value):
+    """What recording the cells of which nothing is known would ask first, by estimates; None where nothing is known of it."""
 
-    faults: tuple[ModelFault | ToolFault, ...] = (*MODEL_FAULTS, *(name for name in TOOL_FAULTS if name not in MODEL_FAULTS))
-    allow: dict[ModelFault | ToolFault, tuple[CellOutcome, ...]] = {}
-    risky_tools: tuple[str, ...] = ()
-
-
-class Cell(Value):
-    """One fault at one call of one case: how the trial ended, and which invariants it broke.
-
-    `place` says where the call is: the node and the visit, or the tool; `like` names the fault at the same call that does the same.
-    """
-
-    case: str
-    at: FaultPlace
-    place: str
-    fault: ModelFault | ToolFault
-    outcome: CellOutcome
-    broken: tuple[str, ...] = ()
-    reason: str = ""
-    like: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Return what tells the cell from all others of its sweep."""
-        return f"{self.case} {canonical_json(self.at.model_dump(exclude_none=True))} {self.fault}"
+    requests: int
+    tokens: int | None
+    cost_usd: float | None
 
 
 class Sweep(Value):
-    """All cells of one suite under one variant, in dataset order; `skipped` holds the cases that do not even run without a fault."""
+    """All cells of one suite under one variant, in dataset order; `skipped` holds the cases that do not even run without a fault.
+
+    `wanting` is not stored: it is an estimate.
+    """
 
     format: int = FORMAT
     suite: str
     variant: str
     cells: tuple[Cell, ...]
     skipped: dict[str, str] = {}
+    wanting: Wanting | None = None
 
     @classmethod
     def read(cls, text: str, *, path: str) -> Self:
@@ -107,13 +77,7 @@ def targets(trace: Trace, faults: Iterable[str]) -> tuple[Target, ...]:
     on_models = tuple(name for name in MODEL_FAULTS if name in wanted)
     on_embeddings = tuple(name for name in on_models if name in _EMBEDDING_FAULTS)
     on_tools = tuple(name for name in TOOL_FAULTS if name in wanted)
-    chats = [call for call in trace.calls if call.kind == "chat"]
-    embeddings = [call for call in trace.calls if call.kind == "embedding"]
-    found = [Target(at=FaultPlace(model_call=k), place=_where(call.place), faults=on_models) for k, call in enumerate(chats, start=1)]
-    found += [
-        Target(at=FaultPlace(embedding=k), place=f"embedding in {_where(call.place)}", faults=on_embeddings)
-        for k, call in enumerate(embeddings, start=1)
-    ]
+    found = [*_calls(trace, "chat", on_models), *_calls(trace, "embedding", on_embeddings)]
     seen: Counter[str] = Counter()
     for call in trace.tools:
         seen[call.name] += 1
@@ -122,53 +86,40 @@ def targets(trace: Trace, faults: Iterable[str]) -> tuple[Target, ...]:
     return tuple(target for target in found if target.faults)
 
 
+def _calls(trace: Trace, kind: str, faults: tuple[ModelFault, ...]) -> Iterable[Target]:
+    """Yield the requests of a kind by their number; by the node's name and their number in it where several nodes ask at once."""
+    calls = [call for call in trace.calls if call.kind == kind]
+    at_once = _at_once(calls)
+    seen: Counter[str | None] = Counter()
+    for number, call in enumerate(calls, start=1):
+        node = call.place.node
+        seen[node] += 1
+        racing = _step(call) in at_once
+        where, count = (node, seen[node]) if racing else (None, number)
+        at = FaultPlace(node=where, model_call=count) if kind == "chat" else FaultPlace(node=where, embedding=count)
+        yield Target(at=at, place=_where(call.place) if kind == "chat" else f"embedding in {_where(call.place)}", faults=faults)
+
+
+def _at_once(calls: Sequence[WireCall]) -> set[tuple[object, ...]]:
+    """Return the supersteps in which several nodes ask: which of them is first is not determined."""
+    nodes: defaultdict[tuple[object, ...], set[str | None]] = defaultdict(set)
+    for call in calls:
+        nodes[_step(call)].add(call.place.node)
+    return {step for step, names in nodes.items() if len(names) > 1 and None not in names}
+
+
+def _step(call: WireCall) -> tuple[object, ...]:
+    return (*call.place.namespace, call.place.step)
+
+
 def _where(place: Place) -> str:
     return "/".join((*place.namespace, place.node)) if place.node else "outside any node"
 
 
-def struck(case: Case, target: Target, fault: ModelFault | ToolFault) -> Case:
-    """Return the case with this fault; nothing is expected of it but that it keeps its limits."""
-    expected = Expected(limits=case.expected.limits)
-    return case.model_copy(update={"expected": expected, "faults": (*case.faults, FaultSpec(at=target.at, fault=fault))})
-
-
-def judged(case: Case, target: Target, fault: ModelFault | ToolFault, *, trial: Trial, base: Trial, settings: SweepSettings) -> Cell:
-    """Return the cell of a trial with a fault, next to the trial of the same case without one."""
-    outcome = _outcome(trial, base)
-    return Cell(
-        case=case.id,
-        at=target.at,
-        place=target.place,
-        fault=fault,
-        outcome=outcome,
-        broken=() if outcome == "unrecorded" else tuple(_broken(outcome, trial, settings, fault)),
-        reason=next(iter(trial.reasons), "") if outcome in {"crash", "unrecorded"} else "",
-    )
-
-
-def _outcome(trial: Trial, base: Trial) -> CellOutcome:
-    if trial.misses:
-        return "unrecorded"
-    if trial.live or trial.trace.ends == "error":
-        return "crash"
-    if trial.trace.ends == "limit":
-        signals = loop_signals(trial.trace)
-        return "looped" if signals.repeated_calls or signals.repeated_states or signals.no_progress else "limit"
-    return "answered" if _said(trial.trace) == _said(base.trace) else "degraded"
-
-
-def _said(trace: Trace) -> str:
-    return canonical_json([trace.ends, trace.text if trace.text is not None else trace.state])
-
-
-def _broken(outcome: CellOutcome, trial: Trial, settings: SweepSettings, fault: ModelFault | ToolFault) -> Iterable[str]:
-    if outcome in _BROKEN and outcome not in settings.allow.get(fault, ()):
-        yield _BROKEN[outcome]
-    yield from (score.reason for score in trial.scores if score.status == "fail" and score.check in _LIMITS)
-    yield from (f"it asked {call.model!r} again after {call.status}, which does not pass by itself" for call in vain_retries(trial.trace))
-    if not trial.trace.interrupts:
-        unapproved = sorted({call.name for call in trial.trace.tools if call.name in settings.risky_tools})
-        yield from (f"the risky tool {name!r} ran without approval" for name in unapproved)
+def struck(case: Case, fault: FaultSpec, settings: SweepSettings) -> Case:
+    """Return the case with this fault; nothing is expected of it but that it keeps its limits, and those of the sweep."""
+    expected = Expected(limits=case.expected.limits.override(settings.limits))
+    return case.model_copy(update={"expected": expected, "faults": (*case.faults, fault)})
 
 
 class Change(Value):

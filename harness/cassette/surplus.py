@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.cassette.continuation import is_continuation
 from harness.cassette.exchange import Exchange
 from harness.cassette.tape import Cassette
 from harness.schema import digest
@@ -24,10 +25,10 @@ class Surplus:
 
 
 def surplus(exchanges: Sequence[Exchange], plays: Collection[frozenset[int]]) -> Surplus:
-    """Tell what of a cassette its trials do not need; `plays` holds what each of them played."""
+    """Tell what of a cassette its trials do not need; `plays` holds what each of them played. What sweeps recorded is theirs."""
     played = frozenset().union(*plays)
     groups = _copies(exchanges)
-    unplayed = [index for index in range(len(exchanges)) if index not in played]
+    unplayed = [index for index, exchange in enumerate(exchanges) if index not in played and not is_continuation(exchange)]
     originals = {index: _original(index, groups[index], played) for index in unplayed}
     return Surplus(
         unused=tuple(index for index in unplayed if originals[index] is None),

@@ -8,15 +8,18 @@ from itertools import pairwise
 
 from pydantic import JsonValue
 
+from harness.checks import reached
 from harness.checks.context import CheckContext
 from harness.checks.quoting import cut, listed, times
+from harness.checks.retries import vain_retries
+from harness.checks.unseen import unseen_bounds
 from harness.checks.visits import are_parallel, by_node, steps_of
 from harness.dataset import Case, Limits
 from harness.schema import nearest
 from harness.score import Score, failed, passed, unscored
 from harness.trace import NodeStep, Trace
 
-_BOUNDS = ("steps", "tool_calls", "model_calls", "repeated_calls", "repeated_states", "no_progress")
+_BOUNDS = ("steps", "tool_calls", "model_calls", "repeated_calls", "repeated_states", "no_progress", "vain_retries")
 _STEPS_SHOWN = 12
 
 _LACKS: Mapping[str, Callable[[NodeStep], bool]] = {
@@ -47,9 +50,9 @@ def bounded(limits: Limits) -> bool:
 def check(case: Case, trace: Trace, context: CheckContext) -> tuple[Score, ...]:
     """Count supersteps, visits, calls and loop signals, and compare with the limits that are set; the value is the supersteps.
 
-    Signals without a limit only report. A visit is one execution of a node; parallel branches are several.
+    Signals without a limit only report. A visit is one execution of a node; parallel branches are several. Which limits were reached
+    is a score of its own.
     """
-    del case
     signals = loop_signals(trace)
     over = [*_counts_over(trace, signals, context.limits), *_visits_over(trace, context.limits)]
     blind = _unmeasured(trace, context.limits)
@@ -58,7 +61,11 @@ def check(case: Case, trace: Trace, context: CheckContext) -> tuple[Score, ...]:
         score = failed("loops", "loops", reason, value)
     else:
         score = unscored("loops", "loops", reason) if blind else passed("loops", "loops", value, reason)
-    return (score.model_copy(update={"detail": _detail(trace, signals)}), *_unknown_nodes(trace, context))
+    return (
+        score.model_copy(update={"detail": _detail(trace, signals)}),
+        *_unknown_nodes(trace, context),
+        *reached.scores(case, trace, context),
+    )
 
 
 def loop_signals(trace: Trace) -> Signals:
@@ -96,6 +103,7 @@ def _standstills(steps: list[NodeStep]) -> int:
 
 
 def _counts_over(trace: Trace, signals: Signals, limits: Limits) -> list[str]:
+    vain = Counter(f"{call.model} after {call.status}" for call in vain_retries(trace))
     counts = (
         ("steps", trace.supersteps, "superstep", ""),
         ("tool_calls", len(trace.tools), "tool call", ""),
@@ -103,6 +111,7 @@ def _counts_over(trace: Trace, signals: Signals, limits: Limits) -> list[str]:
         ("repeated_calls", sum(signals.repeated_calls.values()), "repeated tool call", _where(signals.repeated_calls)),
         ("repeated_states", sum(signals.repeated_states.values()), "repeated state", _where(signals.repeated_states)),
         ("no_progress", sum(signals.no_progress.values()), "visit", f" without progress{_where(signals.no_progress)}"),
+        ("vain_retries", vain.total(), "request", f" asked again in vain{_where(vain)}"),
     )
     found = [(name, count, getattr(limits, name), noun, where) for name, count, noun, where in counts]
     return [
@@ -112,7 +121,7 @@ def _counts_over(trace: Trace, signals: Signals, limits: Limits) -> list[str]:
     ]
 
 
-def _where(counts: dict[str, int]) -> str:
+def _where(counts: Mapping[str, int]) -> str:
     return f" ({listed(f'{cut(name, 80)} +{count}' for name, count in counts.items())})" if counts else ""
 
 
@@ -134,7 +143,8 @@ def _at(steps: tuple[NodeStep, ...]) -> str:
 def _unmeasured(trace: Trace, limits: Limits) -> list[str]:
     """Name the bounded signals that the trace cannot show, because a node that ran again left no digest."""
     again = [(name, steps) for name, steps in by_node(trace).items() if len(steps) > 1]
-    return [
+    bounds = tuple(name for name in (*_BOUNDS, "visits") if getattr(limits, name) not in (None, {}))
+    return unseen_bounds(trace, bounds) + [
         f"limits.{bound} cannot be checked: the trace holds no digest of node {name!r}"
         for bound, lacks in _LACKS.items()
         if getattr(limits, bound) is not None

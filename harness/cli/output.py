@@ -30,6 +30,13 @@ def steady_clock() -> Callable[[], dt.datetime]:
     return lambda: started + dt.timedelta(seconds=time.monotonic() - at)
 
 
+def refuse_in_ci(remedy: str = "; record at your desk") -> None:
+    """Raise UsageError where the variable CI is set: nothing asks real servers there unasked."""
+    if os.environ.get("CI"):
+        message = f"recording asks real servers and is refused where the variable CI is set{remedy}"
+        raise UsageError(message)
+
+
 def show_verdict(folder: "ExperimentFolder", head: "Experiment", summaries: "Sequence[Summary]", *, as_json: bool) -> int:
     """Print the verdict and return the exit code that it means."""
     from harness.gate import overall

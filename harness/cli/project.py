@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.errors import UsageError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.cassette.redact import Redactor
-    from harness.config import Project
+    from harness.config import Project, Suite
     from harness.runner.plan import Plan
 
 
@@ -67,8 +71,19 @@ def selecting_cases(command: Any) -> Any:
     return command
 
 
+def suites_that(project: "Project", named: tuple[str, ...], *, problem: "Callable[[str, Suite], str]") -> tuple[str, ...]:
+    """Return the suites that a command can be used on: all that have no problem, or those named, none of which may have one."""
+    problems = {name: problem(name, project.suite(name)) for name in named or project.config.suites}
+    for name in named or (() if "" in problems.values() else problems):
+        if problems[name]:
+            message = f"{project.where(name, 'graph')}: {problems[name]}"
+            raise UsageError(message)
+    return tuple(name for name, why in problems.items() if not why)
+
+
 def make_plan(project: "Project", repeat: int, selecting: dict[str, Any]) -> "Plan":
     """Return the plan of what the options select."""
+    from harness.cli.flags import parse_faults
     from harness.runner.plan import Selection, prepare
 
     failing = selecting["failing"]
@@ -82,6 +97,8 @@ def make_plan(project: "Project", repeat: int, selecting: dict[str, Any]) -> "Pl
             limit=selecting["limit"],
             failing=None if failing is None else _failing_cases(project.root, failing),
             repeat=repeat,
+            faults=parse_faults(selecting.get("faults", ())),
+            clock=selecting.get("clock", "virtual"),
         ),
     )
 

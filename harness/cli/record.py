@@ -1,8 +1,6 @@
 """`harness record`."""
 
 import contextlib
-import math
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,22 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.group import main
-from harness.cli.output import steady_clock
-from harness.cli.project import make_plan, open_project, selecting_cases
-from harness.errors import ExitCode, UsageError
+from harness.cli.numbers import Number
+from harness.cli.output import refuse_in_ci, steady_clock
+from harness.cli.project import make_plan, open_project, selecting_cases, suites_that
+from harness.errors import ExitCode
 
 if TYPE_CHECKING:
-    from harness.config import Project
+    from harness.config import Project, Suite
     from harness.report.recording import Recorded
-
-
-class _Number(click.FloatRange):
-    """A number within a range; what is no number, `nan`, is in none, though it compares as if it were."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number, or fail as every bad value does."""
-        number = super().convert(value, param, ctx)
-        return number if math.isfinite(number) else self.fail(f"{value} is not a number.", param, ctx)
 
 
 @main.command()
@@ -33,9 +23,9 @@ class _Number(click.FloatRange):
 @click.option("--all", "everything", is_flag=True, help="Record anew what is recorded already.")
 @click.option("--dry-run", is_flag=True, help="Say what would be asked live, why, and what it would cost; ask and write nothing.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Cases recorded at once.")
-@click.option("--rate", type=_Number(min=0, min_open=True), metavar="N", help="At most N requests a minute.")
+@click.option("--rate", type=Number(min=0, min_open=True), metavar="N", help="At most N requests a minute.")
 @click.option("--attempts", type=click.IntRange(min=1), default=6, metavar="N", help="Attempts of a request that a busy server turns down.")
-@click.option("--max-cost", type=_Number(min=0), metavar="USD", help="Stop before a call that may go over so many dollars.")
+@click.option("--max-cost", type=Number(min=0), metavar="USD", help="Stop before a call that may go over so many dollars.")
 @click.option("--keep-errors", is_flag=True, help="Also keep answers that say that the key is wrong or the server busy or broken.")
 @click.option("--force", is_flag=True, help="Record although the variable CI is set.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, on standard output.")
@@ -43,13 +33,20 @@ class _Number(click.FloatRange):
 def record(config_path: Path | None, /, *, config_here: Path | None, dry_run: bool, force: bool, as_json: bool, **options: Any) -> int:
     """Fetch what the cassettes lack from the real servers."""
     project = open_project(config_here or config_path)
+    options["suites"] = suites_that(project, options["suites"], problem=_problem)
     how = {name: options.pop(name) for name in ("everything", "jobs", "rate", "attempts", "max_cost", "keep_errors")}
     if dry_run:
         return _foresee(project, options, everything=how["everything"], as_json=as_json)
-    if os.environ.get("CI") and not force:
-        message = "recording asks real servers and is refused where the variable CI is set; record at your desk, or use --force"
-        raise UsageError(message)
+    if not force:
+        refuse_in_ci("; record at your desk, or use --force")
     return _record(project, options, how, as_json=as_json)
+
+
+def _problem(name: str, suite: "Suite") -> str:
+    """Say why a suite cannot be recorded by running it here; nothing where it can."""
+    if suite.cassettes:
+        return f"it replays the cassettes of {suite.cassettes!r}; record that suite"
+    return f"an agent in another process is recorded with `harness serve --record {name}`" if suite.is_deployed else ""
 
 
 def _foresee(project: "Project", selecting: dict[str, Any], *, everything: bool, as_json: bool) -> int:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.group import complain, main
+from harness.cli.numbers import Number
 from harness.cli.output import check_outputs, now, show_verdict, write_report
 from harness.cli.project import make_plan, open_project, selecting_cases
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:
+    from harness.clock import ClockKind
     from harness.config import Project
     from harness.runner.plan import Plan
     from harness.store import ExperimentFolder
@@ -23,8 +25,24 @@ if TYPE_CHECKING:
 @main.command()
 @selecting_cases
 @click.option("--repeat", type=click.IntRange(min=1), default=None, metavar="N", help="Run each case N times.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="FAULT@PLACE",
+    help="Add a fault to every case, as rate_limit@model_call=1,times=2; may be given several times.",
+)
 @click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Worker processes.")
-@click.option("--resume", metavar="EXPERIMENT", help="Go on with an experiment that was interrupted.")
+@click.option("--max-cost", type=Number(min=0), metavar="USD", help="Stop before the run would have cost more dollars.")
+@click.option("--max-tokens", type=click.IntRange(min=0), metavar="N", help="Stop before the run would have used more tokens.")
+@click.option(
+    "--clock",
+    type=click.Choice(["virtual", "real"]),
+    default="virtual",
+    show_default=True,
+    help="Let recorded latencies, back-offs and time-outs pass on a simulated clock, or take no account of latencies and wait for real.",
+)
+@click.option("--resume", metavar="EXPERIMENT", help="Go on with an experiment that was interrupted or stopped.")
 @click.option(
     "-o",
     "--output",
@@ -43,6 +61,8 @@ def run(
     config_here: Path | None,
     repeat: int | None,
     jobs: int,
+    max_cost: float | None,
+    max_tokens: int | None,
     resume: str | None,
     outputs: tuple[Path, ...],
     as_json: bool,
@@ -51,11 +71,12 @@ def run(
     """Replay, check, gate."""
     from harness.report.progress import Progress
     from harness.runner import run as runner
+    from harness.runner.bounds import Bounds
 
     check_outputs(outputs)
     project = open_project(config_here or config_path)
 
-    with contextlib.redirect_stdout(sys.stderr), runner.sealed_without_keys() as tracing_was_on:
+    with contextlib.redirect_stdout(sys.stderr), _clock(selecting["clock"]), runner.sealed_without_keys() as tracing_was_on:
         if tracing_was_on:
             click.echo("harness: LangSmith tracing is switched off while trials run", err=True)
         plan, folder = _resumed(project, resume) if resume else _started(project, repeat or 1, selecting)
@@ -63,15 +84,24 @@ def run(
             click.echo(f"harness: {note}", err=True)
         progress = Progress(sys.stderr, renew=sys.stderr.isatty() and not os.environ.get("CI"))
         try:
-            runner.execute(plan, folder, jobs=jobs, progress=progress)
+            stopped = runner.execute(plan, folder, jobs=jobs, progress=progress, bounds=Bounds(max_cost, max_tokens))
         except KeyboardInterrupt:
             progress.close()
             complain(f"interrupted; go on with `harness run --resume {folder.path.name}`", ExitCode.INTERRUPTED)
         progress.close()
-    head, summaries = runner.finish(folder, now=now())
+    if stopped:
+        click.echo(f"harness: {stopped}; go on with `harness run --resume {folder.path.name}` and a larger budget", err=True)
+    head, summaries = runner.finish(folder, now=now(), stopped=stopped)
     for path in (folder.path / "summary.md", folder.path / "junit.xml", *outputs):
         write_report(path, folder, head, summaries)
     return show_verdict(folder, head, summaries, as_json=as_json)
+
+
+def _clock(kind: "ClockKind") -> "contextlib.AbstractContextManager[None]":
+    """Put virtual time in place before the graph is imported, so that its locks and threads live there too."""
+    from harness.clock import patched
+
+    return patched() if kind == "virtual" else contextlib.nullcontext()
 
 
 def _started(project: "Project", repeat: int, selecting: dict[str, Any]) -> "tuple[Plan, ExperimentFolder]":

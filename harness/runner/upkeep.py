@@ -12,7 +12,7 @@ from harness.cassette.upkeep import CassetteFile, Pruning
 from harness.config import Project
 from harness.dataset import Case, parse
 from harness.errors import CassetteError
-from harness.runner.plan import Bench, Selection, prepare
+from harness.runner.plan import Bench, Selection, by_case, prepare
 from harness.runner.run import sealed_without_keys
 from harness.runner.trial import TrialRunner
 from harness.schema import nearest
@@ -90,9 +90,9 @@ def _replayed(project: Project, suites: set[str], wanted: Collection[Key]) -> It
         try:
             for name in names:
                 benches = [bench for bench in plan.benches if bench.name == name]
-                for case in benches[0].cases:
+                for case, running in by_case(benches):
                     if (name, case.id) in wanted:
-                        yield (name, case.id), _plays(project, benches, case, runner)
+                        yield (name, case.id), _plays(project, running, case, runner)
         finally:
             runner.close()
 

@@ -20,7 +20,7 @@ def read_sweep(root: Path, suite: str, variant: str) -> Sweep | None:
 
 def write_sweep(root: Path, sweep: Sweep) -> None:
     """Keep a sweep; the same sweep gives the same bytes."""
-    document = sweep.model_dump(mode="json", exclude_defaults=True)
+    document = sweep.model_dump(mode="json", exclude={"wanting"}, exclude_defaults=True)
     write_text(_path(root, sweep.suite, sweep.variant), json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 

@@ -10,7 +10,7 @@ from harness.cassette.redact import Redactor
 from harness.cassette.segments import segments
 from harness.cassette.tape import Cursor, Match, drift_details
 from harness.errors import HarnessError
-from harness.script import Script
+from harness.script import Script, compose
 from harness.trace import Place
 from harness.wire.budget import Budget, Unpriced
 from harness.wire.trial import Ask, RecordingStopped, Reply
@@ -74,8 +74,8 @@ class Scripted:
 
     def __call__(self, ask: Ask) -> Reply | None:
         """Return the answer of the first rule that applies."""
-        found = self.script.answer(ask.segments, ask.place.node, self._used)
-        return None if found is None else Reply("script", found)
+        said = self.script.reply(ask.segments, ask.place.node, self._used)
+        return None if said is None else Reply("script", compose(said, ask.segments), latency_s=said.latency_s)
 
 
 @dataclass(slots=True)

@@ -1,20 +1,26 @@
 """The patch: vcrpy's stubs for every HTTP library, put in once per process, asking the wire of the running trial."""
 
+import functools
 import itertools
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any, NoReturn
+from unittest import mock
 from urllib.parse import urlsplit
 
 from harness.cassette.exchange import KEPT_REQUEST_HEADERS, Request, Response
 from harness.wire.body import body_bytes
+from harness.wire.cut import CAN_BREAK, HTTPX_LIKE, cutting, lose_connection
+from harness.wire.patience import PATIENT, answered_in_time, patient_connection
 from harness.wire.reset import without_resets
 from harness.wire.transport import is_turned_down, sent_at
-from harness.wire.trial import Note, TrialWire, current
+from harness.wire.trial import Clock, Note, Reply, TrialWire, current
 
 _TRACING_PATHS = re.compile(r"(/api(/v\d)?)?/(runs|info|otel|sessions)\b")
-_HTTPX_LIKE = ("httpx", "httpx2")
+_ASYNC = frozenset({"handle_async_request", "_request"})  # httpx and its like, aiohttp
+_owed: ContextVar[list[Awaitable[None]] | None] = ContextVar("harness_owed", default=None)
 
 
 @contextmanager
@@ -33,8 +39,74 @@ def patched() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(without_resets())
         for patcher in itertools.chain(*builds):
+            attribute = getattr(patcher, "attribute", None)
+            if attribute in CAN_BREAK:
+                patcher.new = cutting(attribute, patcher.new)
+            if attribute in _ASYNC:
+                patcher.new = _owing(patcher.new)
+            if attribute is not None and attribute in PATIENT:
+                patcher.new = PATIENT[attribute](patcher.new)
             stack.enter_context(patcher)
+        stack.enter_context(_patient_connections())
         yield
+
+
+def _patient_connections() -> AbstractContextManager[Any]:
+    from vcr.stubs import VCRConnection  # noqa: PLC0415, as above
+
+    return mock.patch.object(VCRConnection, "getresponse", patient_connection(VCRConnection.getresponse))
+
+
+def _owing(stub: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the asynchronous stub that lets the latency of its answer pass in the calling task, not in the whole loop."""
+
+    @functools.wraps(stub)
+    async def owing_stub(*args: Any, **kwargs: Any) -> Any:
+        owed: list[Awaitable[None]] = []
+        token = _owed.set(owed)
+        try:
+            return await stub(*args, **kwargs)
+        finally:
+            _owed.reset(token)
+            for latency in owed:
+                await latency
+
+    return owing_stub
+
+
+def _let_pass(trial: TrialWire, note: Note) -> None:
+    """Let the latency of an answer pass on the trial's clock; an asynchronous stub owes it."""
+    owed, reply = _owed.get(), note.reply
+    if reply is None or (trial.clock is None and reply.failure != "hang"):
+        return
+    if owed is not None:
+        owed.append(_passing(trial, note, reply))
+        return
+    with _ending(note, trial.clock):
+        if reply.failure == "hang":
+            trial.wait_for_good(_never(note))
+        elif trial.clock is not None:
+            trial.clock.pass_time(reply.latency_s or 0)
+
+
+async def _passing(trial: TrialWire, note: Note, reply: Reply) -> None:
+    with _ending(note, trial.clock):
+        if reply.failure == "hang":
+            await trial.wait_for_good_async(_never(note))
+        elif trial.clock is not None:
+            await trial.clock.pass_time_async(reply.latency_s or 0)
+
+
+@contextmanager
+def _ending(note: Note, clock: Clock | None) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        note.end_s = None if clock is None else clock.elapsed_s
+
+
+def _never(note: Note) -> str:
+    return f"{note.ask.place} waits for an answer of {note.ask.request.host} that never comes; its client has no read time-out"
 
 
 class _Stub:
@@ -73,8 +145,12 @@ class _Stub:
     def play_response(self, vcr_request: Any) -> dict[str, Any]:
         """Return the answer as vcrpy's stubs want it, or raise what the client library would."""
         note = vcr_request.harness_note
+        note.reply = answered_in_time(note.reply, streamed=note.streamed)
+        _let_pass(vcr_request.harness_trial, note)
         if note.reply.failure:
             _fail(self.library, note.reply.failure, f"{note.reply.failure} (injected by the harness)")
+        if note.reply.cut:
+            lose_connection(self.library, note.given.body)
         return _vcr_response(note.given)
 
     def append(self, vcr_request: Any, response: dict[str, Any]) -> None:
@@ -122,7 +198,7 @@ def _response(response: dict[str, Any]) -> Response:
 
 def _fail(library: str, failure: str, message: str) -> NoReturn:
     """Raise the time-out or the connection error of the client library itself."""
-    if library in _HTTPX_LIKE:
+    if library in HTTPX_LIKE:
         module = __import__(library)
         raise (module.ReadTimeout if failure == "timeout" else module.ConnectError)(message)
     if library == "aiohttp":

@@ -10,6 +10,7 @@ from langchain_core.tools import BaseTool
 
 from harness.dataset import FaultSpec, ToolFault
 from harness.trace import Place
+from harness.wire.trial import TrialWire
 
 _HUGE = 1_000_000
 _GARBAGE = "\x00\x1b[31m\ufffd{]<!-- 0xDEADBEEF ,,, null"
@@ -21,9 +22,10 @@ class ToolFailure(Exception):
 
 
 class ToolFaults:
-    """The faults of one trial's tools, and how often each tool was executed."""
+    """The faults of one trial's tools, and how often each tool was executed; a tool that hangs does so on the trial's `wire`."""
 
-    def __init__(self, specs: Sequence[FaultSpec], place: Callable[[], Place]) -> None:
+    def __init__(self, specs: Sequence[FaultSpec], place: Callable[[], Place], wire: TrialWire) -> None:
+        self.wire = wire
         self._specs = tuple(spec for spec in specs if spec.at.is_tool)
         self._place = place
         self._counts: dict[tuple[str | None, str | None], int] = {}
@@ -71,10 +73,16 @@ def _struck(tool: BaseTool, faults: ToolFaults) -> BaseTool:
         return tool
     copy = tool.model_copy()
 
+    hangs = f"tool {tool.name!r} never returns, and nothing stops it"
+
     def fail(*_args: Any, **_kwargs: Any) -> Any:
+        if name == "hang":
+            faults.wire.wait_for_good(hangs)
         return _shaped(copy, _output(name))
 
     async def afail(*_args: Any, **_kwargs: Any) -> Any:
+        if name == "hang":
+            await faults.wire.wait_for_good_async(hangs)
         return _shaped(copy, _output(name))
 
     object.__setattr__(copy, "_run", fail)
@@ -88,7 +96,7 @@ def _shaped(tool: BaseTool, output: str) -> Any:
 
 def _output(fault: ToolFault) -> str:
     match fault:
-        case "raise":
+        case "raise" | "hang":
             message = "the tool failed (injected by the harness)"
             raise ToolFailure(message)
         case "empty":

@@ -20,9 +20,12 @@ from harness.cassette.segments import Segments
 from harness.cassette.tape import Cursor
 from harness.errors import HarnessError, WireStop
 from harness.experiment import LiveAttempt
-from harness.trace import Place, Source, WireCall
+from harness.trace import Place, Source, WireCall, lasted
+from harness.wire.spending import Spending
 
+CONNECTION_LOST = "the connection was lost in the middle of the answer"
 _LATER_NOTED = 20
+_FOR_GOOD_S = 30 * 86_400.0  # no agent waits for a month
 
 Position = Callable[[], tuple[Place, str]]
 """Where the calling code stands in the graph, and the raw id of that execution of the node ("" where unknown)."""
@@ -44,7 +47,8 @@ class Ask:
 class Reply:
     """How a request was answered: by a response, or by an exception that the client library is to raise.
 
-    `fits` tells that the response was given to a request of this very form, whole or streamed.
+    `fits` tells that the response was given to a request of this very form, whole or streamed; `cut` that the connection is lost after it;
+    `delay_s` is the part of the latency that passes before the first byte.
     """
 
     source: Source
@@ -55,6 +59,8 @@ class Reply:
     latency_s: float | None = None
     drift: tuple[str, ...] = ()
     fits: bool = False
+    cut: bool = False
+    delay_s: float = 0.0
 
 
 class Layer(Protocol):
@@ -74,6 +80,20 @@ class Live(Protocol):
         """Keep an answer and return its index, None if it is not kept, or raise RecordingStopped; `latency_s` is the last attempt's."""
 
 
+class Clock(Protocol):
+    """What the recorded latencies of a trial pass on."""
+
+    @property
+    def elapsed_s(self) -> float:
+        """Return the seconds since the trial began, to the microsecond."""
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in the calling thread."""
+
+    async def pass_time_async(self, seconds: float) -> None:
+        """Let time pass in the calling task."""
+
+
 class RecordingStopped(WireStop):
     """A request that is not sent, or whose answer is not kept: the trial cannot go on as it would have."""
 
@@ -82,8 +102,16 @@ class MissingExchange(WireStop):
     """A request that nothing recorded answers."""
 
 
+class BudgetStop(WireStop):
+    """An answer that would have gone over the trial's budget."""
+
+
 class LiveConnection(WireStop):
     """A connection that was to be opened past the wire."""
+
+
+class NeverAnswered(WireStop):
+    """A wait, for an answer or a tool, that nothing ends."""
 
 
 class NotRedacted(WireStop):
@@ -106,6 +134,8 @@ class Note:
     converted: bool = False
     latency_s: float | None = None
     started: float = field(default_factory=time.perf_counter)
+    start_s: float | None = None
+    end_s: float | None = None
 
 
 class TrialWire:
@@ -122,8 +152,10 @@ class TrialWire:
         allow_hosts: Sequence[str] = (),
         ignore_hosts: Sequence[str] = (),
         live: Live | None = None,
+        spending: Spending | None = None,
     ) -> None:
         self.cursor = cursor
+        self.clock: Clock | None = None
         self.live = live
         self.notes: list[Note] = []
         self.misses: list[tuple[Miss, str]] = []
@@ -133,12 +165,15 @@ class TrialWire:
         self.ignored = tuple(ignore_hosts)
         self.sockets = 0
         self.broken: HarnessError | None = None
+        self.hangs: str | None = None
+        self.over_budget = ""
         self.child_pipe = -1
         self._pid = os.getpid()
         self._layers = tuple(layers)
         self._position = position
         self._known = known
         self._redactor = redactor
+        self._spending = spending
         self._counts: dict[tuple[str, str | None], int] = {}
         self._lock = threading.RLock()
         self._missed: list[tuple[str, Ask]] = []
@@ -147,9 +182,11 @@ class TrialWire:
         """Answer a request. The note's reply is None where the request is to be passed to the real server."""
         with self._lock:
             ask, span = self._ask(request)
+            if self.over_budget:
+                raise BudgetStop(self.over_budget)
             if self.misses:
                 self._stop_after_miss(ask, span, thread)
-            note = Note(ask, span, streamed=ask.segments.streamed)
+            note = Note(ask, span, streamed=ask.segments.streamed, start_s=self.clock.elapsed_s if self.clock else None)
             self.notes.append(note)
             reply = next((reply for layer in self._layers if (reply := layer(ask)) is not None), None)
             if reply is None and self.live is None:
@@ -158,9 +195,20 @@ class TrialWire:
                 self.live.admit(ask)
                 self.reachable.add(request.host)
             elif reply is not None:
+                self._spend(ask, reply)
                 note.reply = reply
                 note.given, note.converted = self._fitted(reply, ask, span)
             return note
+
+    def _spend(self, ask: Ask, reply: Reply) -> None:
+        """Hold an answer against the budget; the trial stops before one that would go over."""
+        if self._spending is None or reply.response is None:
+            return
+        with self._unbroken():
+            over = self._spending.over(ask.segments, reply.response, ask.request.host)
+        if over:
+            self.over_budget = f"{ask.place}, {ask.segments.kind} request {ask.number}: {over}"
+            raise BudgetStop(self.over_budget)
 
     def pending(self, request: Request) -> Note | None:
         """Return the note of such a request that still waits for the real server's answer."""
@@ -176,6 +224,22 @@ class TrialWire:
             with self._unbroken():
                 index = self.live.keep(note.ask, response, latency_s) if self.live else None
             note.reply = Reply("live", response, exchange=index, latency_s=latency_s)
+
+    def wait_for_good(self, what: str) -> None:
+        """Let the calling thread wait until nobody waits any more, and raise NeverAnswered; without a clock, at once."""
+        if self.clock is not None:
+            self.clock.pass_time(_FOR_GOOD_S)
+        raise self._never(what)
+
+    async def wait_for_good_async(self, what: str) -> None:
+        """Let the calling task wait until nobody waits any more, and raise NeverAnswered; without a clock, at once."""
+        if self.clock is not None:
+            await self.clock.pass_time_async(_FOR_GOOD_S)
+        raise self._never(what)
+
+    def _never(self, what: str) -> NeverAnswered:
+        self.hangs = self.hangs or what
+        return NeverAnswered(what)
 
     def allows(self, request: Request) -> bool:
         """Tell whether the config lets a request past the wire: its host, or host:port, is in allow_hosts."""
@@ -314,13 +378,15 @@ def wire_call(note: Note, place: Place) -> WireCall:
         answered_model=answer.model if answer else None,
         status=reply.response.status if reply.response else None,
         fault=reply.fault,
-        error=reply.failure or (answer.error if answer else None),
+        error=reply.failure or (CONNECTION_LOST if reply.cut else answer.error if answer else None),
         streamed=note.streamed,
         converted=note.converted,
         usage=answer.usage if answer else None,
         finish_reason=answer.finish_reason if answer else None,
         tool_requests=answer.tool_requests if answer else (),
         latency_s=reply.latency_s,
+        start_s=note.start_s,
+        duration_s=lasted(note.start_s, note.end_s),
         exchange=reply.exchange,
         drift=reply.drift,
     )

@@ -117,9 +117,17 @@ def test_no_trial_gives_no_figure() -> None:
     assert set(metric.NAMES) <= set(found)
 
 
-def test_durations_are_null_for_now() -> None:
+def test_durations_are_quantiles_over_trials() -> None:
+    """The quantiles are those of the virtual durations."""
+    tally = Tally(trial(f"case-{seconds}", trace=Trace(duration_s=float(seconds))) for seconds in range(101))
+    assert [value(tally, name) for name in ("duration_s.p50", "duration_s.p95", "duration_s.p99")] == [50.0, 95.0, 99.0]
+
+
+def test_a_trial_in_real_time_makes_durations_null() -> None:
     """Durations say what they lack."""
-    assert Tally([trial()]).metric("duration_s.p95") == Metric(reason="durations need virtual time, which this version does not have")
+    tally = Tally([trial("a", trace=Trace(duration_s=1.0)), trial("b")])
+    assert tally.metric("duration_s.p95") == Metric(reason="1 trial ran in real time, whose durations are no figures")
+    assert tally.metric("ttft_s.p50") == Metric(reason="the recordings do not say when the first token came")
 
 
 def test_unknown_cost_makes_every_cost_null() -> None:
@@ -208,6 +216,20 @@ def test_a_metric_nobody_measured_says_so() -> None:
     assert tally.metric("speed").reason == "there is no metric 'speed'"
 
 
+def test_calibration_is_measured_where_decisions_have_a_confidence() -> None:
+    """The error counts the decisions that say how sure they are; without any it has no value, and says what to write."""
+    sure, unsure = (
+        passed("route", "route.x", router="x", expected="a", confidence=0.9),
+        failed("route", "route.x", "wrong", router="x", expected="a", confidence=0.3),
+    )
+    tally = Tally([trial("a", scores=(sure,)), trial("b", "fail", scores=(unsure,)), trial("c", scores=(route("p", "p", "y"),))])
+    assert value(tally, "route.x.ece") == pytest.approx(0.2)
+    assert tally.calibration("x").decisions == 2
+    assert tally.deciding("route.x.ece") == ()
+    assert tally.metric("route.y.ece").value is None
+    assert "`confidence` in the config" in tally.metric("route.y.ece").reason
+
+
 def test_failures_are_bounded_and_do_not_depend_on_order() -> None:
     """The first 200 by case are kept, whatever came first; all cases stay counted."""
     trials = [trial(f"c{number:04}", "fail") for number in range(500)]
@@ -240,7 +262,7 @@ def test_missing_counts_cases_and_repeats() -> None:
 def test_names_hold_routers_and_checks() -> None:
     """A suite's metric names are the fixed ones and those of its routers and checks; `ends` is always one."""
     found = names(["classify"], ["tone"])
-    assert {"route.classify.accuracy", "tone.pass_rate", "ends.pass_rate", "pass.rate"} <= set(found)
+    assert {"route.classify.accuracy", "route.classify.ece", "tone.pass_rate", "ends.pass_rate", "pass.rate"} <= set(found)
     assert set(Tally([trial()]).metrics()) <= set(names([], []))
 
 

@@ -126,3 +126,13 @@ def test_an_empty_trace_has_no_loops(scored):
     """Nothing ran: nothing looped, and the limit is not known."""
     score = scored(Trace(), steps=0, visits={"a": 0})
     assert (score.status, score.detail["headroom"]) == ("pass", None)
+
+
+def test_requests_asked_again_in_vain_are_bounded(scored, call):
+    """The same model asked again after an error that does not pass by itself is counted; after a rate limit it is not."""
+    trace = Trace(calls=(call(status=401), call(status=401), call(status=429), call()))
+    score = scored(trace, vain_retries=0)
+    assert score.status == "fail"
+    assert score.reason == "2 requests asked again in vain (gpt-4o after 401 +2), limits.vain_retries = 0"
+    assert scored(trace, vain_retries=2).status == "pass"
+    assert scored(Trace(calls=(call(status=401), call("backup"))), vain_retries=0).status == "pass"

@@ -1,0 +1,265 @@
+"""Trials on a clock: recorded latencies and waits take virtual time, durations are figures, and what cannot go on is named."""
+
+import re
+import time
+
+import pytest
+
+AGENT = """
+    import asyncio
+    import operator
+    import threading
+    import time
+    from typing import Annotated, TypedDict
+
+    from langchain_openai import ChatOpenAI
+    from langgraph.graph import END, START, StateGraph
+
+    LOCK = threading.Lock()
+
+
+    class State(TypedDict):
+        answers: Annotated[list, operator.add]
+
+
+    model = ChatOpenAI(model="gpt-4o-mini", max_retries=2)
+
+
+    def build():
+        graph = StateGraph(State)
+        for name, node in NODES.items():
+            graph.add_node(name, node)
+            graph.add_edge(START, name)
+            graph.add_edge(name, END)
+        return graph.compile()
+"""
+SYNC = """
+    def asking(word):
+        def ask(state):
+            return {"answers": [model.invoke(word).content]}
+        return ask
+
+
+    NODES = {word: asking(word) for word in ("alpha", "beta")}
+"""
+ASYNC = """
+    def asking(word):
+        async def ask(state):
+            return {"answers": [(await model.ainvoke(word)).content]}
+        return ask
+
+
+    NODES = {word: asking(word) for word in ("alpha", "beta")}
+"""
+MIXED = """
+    def asking(word):
+        async def ask(state):
+            return {"answers": [await asyncio.to_thread(lambda: model.invoke(word).content)]}
+        return ask
+
+
+    NODES = {word: asking(word) for word in ("alpha", "beta")}
+"""
+RULES = """
+    - when: {contains: "alpha"}
+      reply: {text: "A"}
+    - when: {contains: "beta"}
+      reply: {text: "B"}
+"""
+ANSWERS = {"output": {"state.answers": ["A", "B"]}}
+
+
+def agent(world, nodes, limits="", tables="", **case):
+    """Write a suite of one case over these nodes, and record it; each answer then took 300 seconds."""
+    world.write("agent.py", AGENT)
+    world.write("agent.py", world.root.joinpath("agent.py").read_text("utf-8") + world.write("nodes.py", nodes).read_text("utf-8"))
+    world.suite(limits, tables=tables)
+    world.cases({"id": "one", "inputs": {"answers": []}, **case})
+    assert world.record(RULES).code == 0
+    cassette = world.root / "cassettes/agent/one.yaml"
+    if cassette.exists():
+        cassette.write_text(re.sub(r"latency_s: .*", "latency_s: 300", cassette.read_text("utf-8")), "utf-8")
+
+
+@pytest.mark.parametrize("nodes", [SYNC, ASYNC, MIXED], ids=["sync", "async", "mixed"])
+def test_latencies_pass_in_virtual_time(world, nodes):
+    """Two branches ask at once for 300 recorded seconds: the trial lasts 300, in no time, exactly and again."""
+    agent(world, nodes, expected=ANSWERS)
+    began = time.monotonic()
+
+    answer = world.harness("run", "--repeat", "20", "--json")
+
+    assert time.monotonic() - began < 60
+    assert answer.code == 0, answer.out + answer.err
+    assert [trial.trace.duration_s for trial in world.trials()] == [300.0] * 20
+    assert answer.json["suites"]["agent"]["metrics"]["duration_s.p99"] == 300.0
+
+
+def test_ten_minutes_pass_at_once(world):
+    """A chain of two recorded calls of 300 seconds takes 600 virtual ones; each node, call and wait is where it was in time."""
+    nodes = """
+    def first(state):
+        return {"answers": [model.invoke("alpha").content]}
+
+
+    def second(state):
+        time.sleep(2.5)
+        return {"answers": [model.invoke("beta").content]}
+
+
+    NODES = {}
+
+
+    def build():
+        graph = StateGraph(State)
+        graph.add_sequence([first, second])
+        graph.add_edge(START, "first")
+        return graph.compile()
+    """
+    agent(world, nodes, expected=ANSWERS)
+
+    answer = world.harness("run", "--json")
+
+    assert answer.code == 0, answer.out + answer.err
+    trace = world.trial().trace
+    assert trace.duration_s == 602.5
+    assert [(step.place.node, step.start_s, step.duration_s) for step in trace.steps] == [("first", 0.0, 300.0), ("second", 300.0, 302.5)]
+    assert [(call.start_s, call.duration_s) for call in trace.calls] == [(0.0, 300.0), (302.5, 300.0)]
+    metrics = answer.json["suites"]["agent"]["metrics"]
+    assert (metrics["node.first.duration_s.p50"], metrics["node.second.duration_s.p95"]) == (300.0, 302.5)
+    shown = world.harness("show", "latest", "one").out
+    assert re.search(r"2 second +1 300.000 s 302.500 s", shown)
+
+
+def test_random_back_off_is_the_same_in_each_trial(world):
+    """The jitter of an SDK's and of LangGraph's pauses between attempts differs from pause to pause and never from trial to trial."""
+    nodes = """
+    from langgraph.types import RetryPolicy
+
+    TRIED = []
+
+
+    def ask(state):
+        TRIED.append(1)
+        if len(TRIED) % 3:
+            raise ConnectionError
+        return {"answers": [model.invoke("alpha").content]}
+
+
+    NODES = {}
+
+
+    def build():
+        graph = StateGraph(State)
+        graph.add_node("ask", ask, retry_policy=RetryPolicy(max_attempts=3))
+        graph.add_edge(START, "ask")
+        return graph.compile()
+    """
+    agent(world, nodes, faults=[{"at": {"model_call": 1}, "fault": "rate_limit", "times": 2}])
+    assert world.harness("run", "--repeat", "3").code == 0
+    durations = [trial.trace.duration_s for trial in world.trials()]
+    assert durations == [durations[0]] * 3
+    assert durations[0] > 300 + 0.5 + 1
+
+
+def test_a_node_that_no_trial_visited_has_no_duration(world):
+    """A bound on the time of a node that is never visited cannot be evaluated, and says so."""
+    agent(world, SYNC, tables="[suites.agent.gate]\n'node.gamma.duration_s.p95' = { max = 1 }", expected=ANSWERS)
+    answer = world.harness("run")
+    assert "no trial visited node 'gamma'" in answer.out
+
+
+def test_a_duration_can_be_bounded(world):
+    """A limit on the duration fails a trial that is too slow, and a gate can bound the figure."""
+    agent(world, SYNC, "limits = { duration_s = 299 }", expected=ANSWERS)
+    answer = world.harness("run")
+    assert answer.code == 1
+    assert "took 300 s, limits.duration_s = 299" in answer.out
+
+
+def test_a_timeout_strikes_at_its_moment(world):
+    """A graph's own time-out of 45 seconds ends the waiting for a recorded answer of 300 at exactly 45."""
+    nodes = """
+    async def ask(state):
+        try:
+            return {"answers": [(await asyncio.wait_for(model.ainvoke("alpha"), 45)).content]}
+        except TimeoutError:
+            return {"answers": ["late"]}
+
+
+    NODES = {"ask": ask}
+    """
+    agent(world, nodes, expected={"output": {"state.answers": ["late"]}})  # recorded, the answer came in time
+    assert world.harness("run").code == 0
+    trace = world.trial().trace
+    assert trace.duration_s == 45.0
+    assert [(call.latency_s, call.duration_s) for call in trace.calls] == [(300.0, 45.0)]
+    assert "left after 45.000 s" in " ".join(world.harness("show", "latest", "one").out.split())
+
+
+def test_a_sweep_takes_virtual_time(world):
+    """The pauses between the attempts of a client take no time in a sweep: each struck call of a day's back-off is a cell at once."""
+    nodes = """
+    def ask(state):
+        for pause in (3600, 86400):
+            try:
+                return {"answers": [ChatOpenAI(model="gpt-4o-mini", max_retries=0).invoke("alpha").content]}
+            except Exception:
+                time.sleep(pause)
+        return {"answers": []}
+
+
+    NODES = {"ask": ask}
+    """
+    agent(world, nodes)
+    began = time.monotonic()
+    answer = world.harness("sweep")
+    assert time.monotonic() - began < 600
+    assert "18 cells" in answer.out, answer.out + answer.err
+
+
+def test_real_time_on_request(world):
+    """With --clock real, waits take real time, no latency is played, and durations are no figures."""
+    agent(world, SYNC, "limits = { duration_s = 299 }", expected=ANSWERS)
+    answer = world.harness("run", "--clock", "real", "--json")
+    suite = answer.json["suites"]["agent"]
+    assert world.trial().trace.duration_s is None
+    assert suite["metric_reasons"]["duration_s.p50"] == "1 trial ran in real time, whose durations are no figures"
+
+
+def test_resuming_keeps_the_clock(world):
+    """A run that is resumed goes on with the clock it was started with."""
+    agent(world, SYNC, expected=ANSWERS)
+    assert world.harness("run", "--clock", "real").code == 0
+    assert world.harness("run", "--resume", "latest").code == 0
+    assert world.trial().trace.duration_s is None
+
+
+@pytest.mark.parametrize("swallowed", [False, True], ids=["raised", "swallowed"])
+def test_a_deadlock_is_an_error_that_names_it(world, swallowed):
+    """A node that takes a lock twice ends as an error that says who waits where, even if the node swallows it."""
+    nodes = f"""
+    def ask(state):
+        LOCK.acquire()
+        try:
+            LOCK.acquire()
+        except {"BaseException" if swallowed else "ValueError"}:
+            pass
+        finally:
+            LOCK.release()
+        return {{"answers": []}}
+
+
+    NODES = {{"ask": ask}}
+    """
+    world.write("agent.py", AGENT)
+    world.write("agent.py", world.root.joinpath("agent.py").read_text("utf-8") + world.write("nodes.py", nodes).read_text("utf-8"))
+    world.suite()
+    world.cases({"id": "one", "inputs": {"answers": []}})
+
+    answer = world.harness("run")
+
+    assert answer.code == 3
+    crash = world.trial().trace.crash
+    assert crash.type == "Stalled"
+    assert re.search(r"deadlock in virtual time: .*'MainThread' waits for a lock at agent.py:\d+ in ask", crash.message)
