@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8177
+EXTRAS ?= dev
 READY := $(VENV)/.ready
 COMPAT := .venv-openai2
 COMPAT_READY := $(COMPAT)/.ready
@@ -41,7 +42,7 @@ clean: ## remove the virtual environment and every cache
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $(READY)
 
 $(COMPAT_READY): pyproject.toml constraints.txt constraints-openai2.txt

@@ -23,3 +23,6 @@ export OPENAI_BASE_URL="http://127.0.0.1:$port/v1" OPENAI_API_KEY=local
 harness record --all support_triage --variant default --variant v1 --variant v2_zero_shot
 harness record --all research_loop
 harness record --all resilient_chain --variant default --variant patient
+harness record --all docs_router
+harness record --all semantic_router
+harness record --all intent_workflow

@@ -16,7 +16,7 @@ from harness.cassette.redact import token
 from harness.cassette.segments import Policy
 from harness.cell import SweepSettings
 from harness.checks import BUILT_IN
-from harness.dataset import Limits
+from harness.dataset import Backend, Budget, Limits
 from harness.errors import ConfigError
 from harness.experiment import Bound
 from harness.metric import names as metric_names
@@ -25,9 +25,10 @@ from harness.schema import Value, first_problem, nearest, problem_place
 
 DEFAULT = "default"
 _OPEN_METRIC = re.compile(
-    r"route\.[^.]+\.accuracy|node\..+\.duration_s\.p(50|95)"
+    r"route\.[^.]+\.(?:accuracy|ece)|node\..+\.duration_s\.p(50|95)"
 )  # a router may be named in cases only, nodes are the graph's
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_LOOPBACK = re.compile(r"(?:127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}")
 _RULE_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -59,7 +60,10 @@ class Suite(Value):
     """What is tested: graph, dataset, checks and gate. See the configuration guide for each key."""
 
     graph: str
+    start: str | None = None
+    wire: str | None = None
     dataset: str
+    cassettes: str | None = None
     match: Policy = "semantic"
     mode: Literal["auto", "invoke", "ainvoke"] = "auto"
     build: Literal["trial", "worker"] = "trial"
@@ -68,14 +72,27 @@ class Suite(Value):
     script: str | None = None
     checks: tuple[str, ...] | None = None
     routes: dict[str, str] = {}
+    confidence: dict[str, str] = {}
+    checkpointers: tuple[Backend, ...] = Field(default=("memory",), min_length=1)
     recursion_limit: int | None = Field(default=None, ge=1)
     limits: Limits = Limits()
+    budget: Budget = Budget()
     must_pass: tuple[str, ...] = ()
     variants: dict[str, Variant] = {}
     gate: dict[str, Bound] = {}
     normalise: tuple[str, ...] = ()
     freeze: Freeze = Freeze()
     sweep: SweepSettings = SweepSettings()
+
+    @property
+    def is_deployed(self) -> bool:
+        """Tell whether the agent is behind a URL, in a process of its own."""
+        return self.graph.startswith(("http://", "https://"))
+
+    @property
+    def serves_one(self) -> bool:
+        """Tell whether there is one agent behind a URL for all workers, so that one trial runs at a time."""
+        return self.is_deployed and "{port}" not in self.graph
 
     @model_validator(mode="after")
     def _default_variant(self) -> "Suite":
@@ -97,6 +114,7 @@ class Config(Value):
     suites: dict[str, Suite] = {}
     prices: dict[str, Price] = {}
     prompts_dir: str = "prompts"
+    postgres_env: str = "HARNESS_POSTGRES"
     redact: Redact = Redact()
     normalise: dict[str, str] = {}
 
@@ -217,7 +235,36 @@ def _check_names(config: Config, text: str, shown: str) -> None:
             if not _NAME.fullmatch(named):
                 message = f"{shown}{_line(text, ['suites', name])}: {named!r} cannot be a name; use letters, digits, '.', '_' and '-'"
                 raise ConfigError(message)
+        place = f"{shown}{_line(text, ['suites', name])}: suites.{name}"
+        _check_agent(suite, place)
+        if suite.cassettes is not None and (
+            suite.cassettes == name or getattr(config.suites.get(suite.cassettes), "cassettes", "") is not None
+        ):
+            message = f"{place}.cassettes: {suite.cassettes!r} is no suite with cassettes of its own"
+            raise ConfigError(message)
         _check_gate(name, suite, text, shown)
+
+
+def _check_agent(suite: Suite, place: str) -> None:
+    """Refuse what does not go together with an agent behind a URL, or with none."""
+    is_url = suite.is_deployed
+    set_up = any(variant != Variant() for variant in suite.variants.values())
+    problems = (
+        (not is_url and (suite.start or suite.wire), "start", "`start` and `wire` are for an agent behind a URL, whose `graph` is one"),
+        (
+            is_url and not (suite.start or suite.wire),
+            "graph",
+            "say `start`, the command that starts the agent, or `wire`, where its models are",
+        ),
+        (is_url and ("{port}" in suite.graph) > bool(suite.start), "graph", "{port} is for an agent that `start` starts"),
+        (suite.wire and not _LOOPBACK.fullmatch(suite.wire), "wire", f'{suite.wire!r} is not like "127.0.0.1:8377", on loopback'),
+        (is_url and set_up, "variants", "an agent behind a URL takes no prompts, model or parameters; give each deployment its own suite"),
+        (is_url and suite.freeze != Freeze(), "freeze", "nothing can be frozen in the process of an agent behind a URL"),
+    )
+    for is_so, key, problem in problems:
+        if is_so:
+            message = f"{place}.{key}: {problem}"
+            raise ConfigError(message)
 
 
 def _check_gate(name: str, suite: Suite, text: str, shown: str) -> None:

@@ -17,6 +17,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Mode = Literal["strict", "unordered", "subset", "superset", "in_order"]
 ArgsMode = Literal["exact", "subset", "superset", "ignore"]
 End = Literal["answer", "limit", "interrupt", "error"]
+Backend = Literal["memory", "sqlite", "postgres"]
 ModelFault = Literal[
     "rate_limit",
     "server_error",
@@ -91,6 +92,29 @@ class FallbackExpectation(Value):
     node: str | None = None
 
 
+class EventExpectation(Value):
+    """Events that `astream_events` should give, by type (`tool`, `chat_model`, `chain` …), name and tag; no `times` means at least once."""
+
+    type: str | None = None
+    name: str | None = None
+    tag: str | None = None
+    times: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _of_something(self) -> "EventExpectation":
+        if self.type is None and self.name is None and self.tag is None:
+            message = "say which events: type, name or tag"
+            raise ValueError(message)
+        return self
+
+
+class StreamingExpectation(Value):
+    """What should be seen while the trial is streamed: `custom` is what nodes write to the stream, in order."""
+
+    custom: tuple[JsonValue, ...] | None = None
+    events: tuple[EventExpectation, ...] = ()
+
+
 class Limits(Value):
     """Bounds on one trial: counts, tokens, dollars, seconds. Reaching a bound is fine, passing it is not."""
 
@@ -115,6 +139,13 @@ class Limits(Value):
         return Limits(**merged)
 
 
+class Budget(Value):
+    """What one trial may use: it is stopped before an answer that would go over."""
+
+    tokens: int | None = Field(default=None, ge=0)
+    cost_usd: float | None = Field(default=None, ge=0)
+
+
 _NO_LIMITS = Limits()  # one for all cases without any: a large dataset stays small
 
 
@@ -129,6 +160,8 @@ class Expected(Value):
     sequence: dict[str, tuple[JsonValue, ...]] = {}
     reached: tuple[str, ...] | None = None
     interrupts: tuple[JsonValue, ...] | None = None
+    crash: tuple[Backend, ...] | None = None
+    streaming: StreamingExpectation | None = None
     limits: Limits = Field(default_factory=lambda: _NO_LIMITS)
     ends: End = "answer"
     reference: dict[str, JsonValue] = {}

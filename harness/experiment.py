@@ -5,12 +5,16 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue, ValidationError
 
 from harness.cassette.miss import Miss, remedy
+from harness.coverage import Shape
 from harness.errors import ExperimentTooNew, ExperimentTooOld, ExperimentUnreadable
 from harness.schema import Value, first_problem
 from harness.score import Score
 from harness.trace import Place, Trace
 
 FORMAT = 1  # 1: the first
+
+OVER_BUDGET = "budget"
+"""The check that a trial fails which its budget stopped; it has no other score."""
 
 Outcome = Literal["pass", "fail", "stale", "error", "unscored"]
 
@@ -113,6 +117,7 @@ class SuiteProvenance(Value):
     cases: int
     dataset: str
     dataset_digest: str
+    cassettes: str = ""
     cassettes_digest: str
     graph: str
     graph_fingerprint: str
@@ -124,12 +129,19 @@ class SuiteProvenance(Value):
     build: str
     checks: tuple[str, ...]
     routes: dict[str, str] = {}
+    confidence: dict[str, str] = {}
     gate: dict[str, Bound] = {}
     must_pass: tuple[str, ...] = ()
     normalise: tuple[str, ...] = ()
     freeze: dict[str, JsonValue] = {}
     faults: tuple[str, ...] = ()
     selected: bool = False
+    shape: Shape = Shape(unknown="the experiment does not say which edges there are")
+
+    @property
+    def to_cover(self) -> Shape:
+        """Return what the trials should cover: nothing that can be told where cases may be left out."""
+        return Shape(unknown="only selected cases ran") if self.selected else self.shape
 
     @property
     def name(self) -> str:
@@ -143,11 +155,15 @@ def suite_name(suite: str, variant: str) -> str:
 
 
 class Experiment(Value):
-    """The head of an experiment: what was run, where from, with what. Times are ISO 8601 in UTC."""
+    """The head of an experiment: what was run, where from, with what. Times are ISO 8601 in UTC.
+
+    `stopped` says which case the budget of the whole run stopped it before, and why.
+    """
 
     format: int = FORMAT
     id: str
-    status: Literal["running", "done"] = "running"
+    status: Literal["running", "done", "stopped"] = "running"
+    stopped: str = ""
     started_at: str
     finished_at: str | None = None
     commit: str | None = None

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from harness.cassette.miss import price_of, record_command
 from harness.errors import ExitCode, ExperimentUnreadable
-from harness.experiment import Bound, Experiment, SuiteProvenance, Trial, suite_name
+from harness.experiment import OVER_BUDGET, Bound, Experiment, SuiteProvenance, Trial, suite_name
 from harness.metric import Tally
 from harness.schema import Value
 from harness.tally import counted
@@ -77,12 +77,18 @@ def judge(
     baseline: Baseline | None = None,
     repeats: int = 1,
     fail_on: frozenset[Verdict] = FAIL_ON,
+    stopped: str = "",
 ) -> SuiteVerdict:
     """Give the verdict of one suite.
 
     `baseline` holds the baseline's figures over the same cases, by metric name. `provenance.cases` is the number of cases that were
-    selected to run, each `repeats` times. `fail_on` without `inconclusive` makes that one exit 0, and changes nothing else.
+    selected to run, each `repeats` times. `stopped` says why a budget stopped the run: what lacks then, and bounds over what there is,
+    decide nothing. `fail_on` without `inconclusive` makes that one exit 0, and changes nothing else.
     """
+    lacking = tally.missing(provenance.cases, max(repeats, tally.repeats))[0] if stopped else 0
+    if lacking:
+        stop = _Finding(ExitCode.BUDGET, f"{counted(lacking, 'trial')} did not run: {stopped}")
+        return _judge_stopped(provenance, tally, baseline, stop, fail_on)
     if not tally.trials:
         return _settle([_Finding(ExitCode.NOTHING_RAN, f"no trial ran, {counted(provenance.cases, 'case')} should have")], (), fail_on)
     findings = [
@@ -98,6 +104,15 @@ def judge(
     return _settle(findings, (*_faults(provenance), *_notes(provenance, tally, baseline)), fail_on)
 
 
+def _judge_stopped(
+    provenance: SuiteProvenance, tally: Tally, baseline: Baseline | None, stop: _Finding, fail_on: frozenset[Verdict]
+) -> SuiteVerdict:
+    """Give the verdict of a suite that the budget of the run cut short: only what single trials show counts."""
+    findings = [*_crashed(provenance, tally), *_stale(provenance, tally), *_failed_checks(provenance, tally, baseline), stop]
+    notes = ("bounds not evaluated: the run was stopped by its budget",) if provenance.gate else ()
+    return _settle(findings, notes, fail_on)
+
+
 def judge_experiment(
     experiment: Experiment,
     trials: Iterable[Trial],
@@ -106,7 +121,7 @@ def judge_experiment(
     fail_on: frozenset[Verdict] = FAIL_ON,
 ) -> tuple[Summary, ...]:
     """Give the verdict of every suite of an experiment; `baselines` is by suite name (`suite@variant`)."""
-    tallies = {suite.name: Tally() for suite in experiment.suites}
+    tallies = {suite.name: Tally(shape=suite.to_cover) for suite in experiment.suites}
     for trial in trials:
         name = suite_name(trial.suite, trial.variant)
         if name not in tallies:
@@ -117,7 +132,14 @@ def judge_experiment(
         Summary(
             suite,
             tallies[suite.name],
-            judge(suite, tallies[suite.name], baseline=(baselines or {}).get(suite.name), repeats=experiment.repeat, fail_on=fail_on),
+            judge(
+                suite,
+                tallies[suite.name],
+                baseline=(baselines or {}).get(suite.name),
+                repeats=experiment.repeat,
+                fail_on=fail_on,
+                stopped=experiment.stopped,
+            ),
         )
         for suite in experiment.suites
     )
@@ -142,7 +164,7 @@ def overall_verdict(verdicts: Iterable[SuiteVerdict]) -> Verdict:
 def left_to_bounds(provenance: SuiteProvenance, trial: Trial) -> bool:
     """Tell whether a failed trial decides nothing by itself: every check that failed has a bound, and the case is no must-pass."""
     deciding = {name for name, bound in provenance.gate.items() if _decides(name, bound, None)}
-    covered = all(_covers(deciding, key.check, key.circumstance) for key in Tally((trial,)).failing)
+    covered = all(key.check != OVER_BUDGET and _covers(deciding, key.check, key.circumstance) for key in Tally((trial,)).failing)
     return trial.outcome == "fail" and trial.case not in provenance.must_pass and covered
 
 
@@ -185,7 +207,7 @@ def _stale(provenance: SuiteProvenance, tally: Tally) -> Iterator[_Finding]:
 def _remedy(provenance: SuiteProvenance, tally: Tally) -> str:
     """Say how many calls are stale of themselves, how many follow from them, the command that records them and what it will cost."""
     renewal, stale = tally.renewal, tally.cases("stale")
-    command = record_command(provenance.suite, provenance.variant, stale[0] if len(stale) == 1 else None)
+    command = record_command(provenance.cassettes or provenance.suite, provenance.variant, stale[0] if len(stale) == 1 else None)
     of_themselves = "1 call is stale of itself" if renewal.own == 1 else f"{renewal.own:,} calls are stale of themselves"
     own = f"{of_themselves}, {renewal.follow:,} {'follows' if renewal.follow == 1 else 'follow'}; " if renewal.follow else ""
     price = price_of(renewal.tokens, renewal.cost_usd)
@@ -214,9 +236,14 @@ def _failed_checks(provenance: SuiteProvenance, tally: Tally, baseline: Baseline
     deciding = {name for name, bound in provenance.gate.items() if _decides(name, bound, baseline)}
     failed: dict[str, set[str]] = {}
     for key, cases in tally.failing.items():
-        if key.circumstance != "error" and not _covers(deciding, key.check, key.circumstance):
+        covered = key.check != OVER_BUDGET and _covers(deciding, key.check, key.circumstance)
+        if key.circumstance != "error" and not covered:
             failed.setdefault(key.check, set()).update(cases)
     for check, found in failed.items():
+        if check == OVER_BUDGET:
+            cases = tuple(sorted(found))
+            yield _finding(ExitCode.BUDGET, f"{counted(len(found), 'case')} stopped by the budget of a trial", cases)
+            continue
         yield _finding(ExitCode.GATE_FAILED, f"check {check!r} failed in {counted(len(found), 'case')}", tuple(sorted(found)))
 
 
@@ -248,9 +275,15 @@ def _broken_bounds(provenance: SuiteProvenance, tally: Tally, baseline: Baseline
                 yield _finding(ExitCode.GATE_FAILED, f"{name} has no value, so its bound cannot hold: {metric.reason}")
             continue
         for reason in _broken(name, bound, metric.value, (baseline or {}).get(name)):
-            yield _finding(ExitCode.GATE_FAILED, reason, tally.deciding(name))
+            yield _finding(ExitCode.GATE_FAILED, f"{reason}{_not_taken(name, tally)}", tally.deciding(name))
         if bound.non_inferiority is not None and (baseline or {}).get(name) is not None:
             yield _Finding(ExitCode.INCONCLUSIVE, f"non_inferiority of {name} is not evaluated by this version")
+
+
+def _not_taken(name: str, tally: Tally) -> str:
+    """Name what of the graph no trial took, for a metric of its coverage."""
+    missing = next((found.missing for kind, found in tally.coverage.items() if name == f"{kind}.coverage"), ())
+    return f", not taken: {_listed(missing)}" if missing else ""
 
 
 def _broken(name: str, bound: Bound, value: float, before: float | None) -> Iterator[str]:
@@ -312,7 +345,7 @@ def _left_to_bounds(provenance: SuiteProvenance, tally: Tally, baseline: Baselin
     deciding = {name for name, bound in provenance.gate.items() if _decides(name, bound, baseline)}
     failed: dict[str, set[str]] = {}
     for key, cases in tally.failing.items():
-        if key.circumstance != "error" and _covers(deciding, key.check, key.circumstance):
+        if key.circumstance != "error" and key.check != OVER_BUDGET and _covers(deciding, key.check, key.circumstance):
             failed.setdefault(key.check, set()).update(cases)
     for check, found in failed.items():
         yield f"check {check!r} failed in {counted(len(found), 'case')}, which its bound decides"

@@ -8,7 +8,8 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +21,7 @@ from harness.errors import GraphError, WireStop
 from harness.schema import canonical_json, digest, nearest
 
 _GIVEN = ("prompts", "model", "checkpointer")
-_PLACEHOLDER_KEYS = (
+PLACEHOLDER_KEYS = (
     "OPENAI_API_KEY",
     "ANTHROPIC_API_KEY",
     "AZURE_OPENAI_API_KEY",
@@ -38,7 +39,7 @@ _TRACING = ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2",
 
 def give_placeholder_keys() -> None:
     """Give absent provider keys a placeholder: SDKs refuse to be built without one, and replay needs none."""
-    for name in _PLACEHOLDER_KEYS:
+    for name in PLACEHOLDER_KEYS:
         if not os.environ.get(name):
             os.environ[name] = PLACEHOLDER
 
@@ -72,6 +73,10 @@ class Target:
     def is_factory(self) -> bool:
         """Tell whether the graph is built anew by calling the value."""
         return not isinstance(self.value, Pregel)
+
+    def takes(self, name: str) -> bool:
+        """Tell whether the factory takes a parameter of this name."""
+        return name in self._taken()[0]
 
     def check(self, wanted: Wanted) -> None:
         """Refuse a variant that asks for what the factory does not take."""
@@ -132,9 +137,6 @@ def _is_required(parameter: inspect.Parameter) -> bool:
 
 def load(reference: str, *, root: Path, where: str) -> Target:
     """Load `module:attribute`, `path/to/file.py:attribute` or a name of langgraph.json; `where` is the config's place, for errors."""
-    if reference.startswith(("http://", "https://")):
-        message = f"{where}: a deployed agent ({reference}) cannot be tested yet; name the graph itself"
-        raise GraphError(message)
     found = reference if ":" in reference else _declared(reference, root, where)
     module_name, _, attribute = found.rpartition(":")
     value = load_attribute(module_name, attribute, root=root, where=f"{where}: graph {reference!r}")
@@ -253,6 +255,22 @@ def node_names(graph: Pregel[Any, Any, Any, Any]) -> tuple[str, ...]:
 
 def fingerprint(graph: Pregel[Any, Any, Any, Any]) -> str:
     """Return a digest of the graph's shape: nodes, edges and what may interrupt, subgraphs included."""
-    drawn = graph.get_graph(xray=True)
+    with _without_cache_keys(graph):
+        drawn = graph.get_graph(xray=True)
     edges = sorted([edge.source, edge.target, bool(edge.conditional)] for edge in drawn.edges)
     return digest(canonical_json({"nodes": sorted(drawn.nodes), "edges": edges}))
+
+
+@contextmanager
+def _without_cache_keys(graph: Any) -> Iterator[None]:
+    """Take cache policies off meanwhile: LangGraph would ask their functions for the key of an empty state."""
+    graphs = [graph, *(subgraph for _, subgraph in graph.get_subgraphs(recurse=True))]
+    nodes = [node for each in graphs for node in each.nodes.values() if node.cache_policy is not None]
+    policies = [node.cache_policy for node in nodes]
+    try:
+        for node in nodes:
+            node.cache_policy = None
+        yield
+    finally:
+        for node, policy in zip(nodes, policies, strict=True):
+            node.cache_policy = policy

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from math import fsum
 
+from harness.coverage import KINDS, Kind
 from harness.schema import Value
 from harness.stats import mean, quantile
 from harness.tally import ALWAYS_CHECKED, Count, counted
@@ -31,10 +32,14 @@ NAMES = (
     "error.rate",
     "stale.rate",
     "unscored.rate",
+    "edges.coverage",
+    "interrupts.coverage",
+    "fallbacks.coverage",
 )
 
 _DIGITS = 12
 _NO_FIRST_TOKENS = "the recordings do not say when the first token came"
+_NO_CONFIDENCE = "no checked decision came with a confidence; `confidence` in the config names the state key that holds it"
 
 
 class Metric(Value):
@@ -67,13 +72,14 @@ class Tally(Count):
             "cost_usd.p95": self._spent("cost_usd", quantile(self._numbers["cost_usd"], 0.95)),
             **self._spending_metrics("tokens"),
             "model_calls.mean": self._known(mean(self._numbers["model_calls"])),
-            "tool_calls.mean": self._known(mean(self._numbers["tool_calls"])),
-            "steps.mean": self._known(mean(self._numbers["steps"])),
-            "steps.max": self._known(max(self._numbers["steps"], default=None)),
+            "tool_calls.mean": self._known(mean(self._numbers["tool_calls"]), "tools"),
+            "steps.mean": self._known(mean(self._numbers["steps"]), "steps"),
+            "steps.max": self._known(max(self._numbers["steps"], default=None), "steps"),
             **{name: self._lasted(share, self._numbers["duration_s"]) for name, share in DURATIONS.items()},
             **self._node_metrics(),
             **{name: Metric(reason=_NO_FIRST_TOKENS) for name in FIRST_TOKENS},
             **self._rates(),
+            **{f"{kind}.coverage": self._share_covered(kind) for kind in KINDS},
         }
 
     def metric(self, name: str) -> Metric:
@@ -82,9 +88,10 @@ class Tally(Count):
 
     def _route_metrics(self) -> dict[str, Metric]:
         figures = {f"route.{router}.accuracy": _share(*self._right(router)) for router in self.routers}
+        errors = {f"route.{router}.ece": self.calibration(router).ece for router in self.sure_routers}
         right = sum(count for (_, is_right), count in self._decisions.items() if is_right)
         return {"route.accuracy": self._known(_share(right, self._decisions.total()), "check 'route'")} | {
-            name: self._known(value) for name, value in figures.items()
+            name: self._known(value) for name, value in (*figures.items(), *errors.items())
         }
 
     def _right(self, router: str) -> tuple[int, int]:
@@ -134,6 +141,12 @@ class Tally(Count):
             "unscored.rate": self._known(_share(self.unscored, kept)),
         }
 
+    def _share_covered(self, kind: Kind) -> Metric:
+        if self.coverage_unknown or not self.measured:
+            return Metric(reason=self.coverage_unknown or self._no_evidence(""))
+        share = self.coverage[kind].share
+        return Metric(reason=f"the graph has no {kind}") if share is None else self._known(share)
+
     def _known(self, value: float | None, of: str = "") -> Metric:
         return Metric(reason=self._no_evidence(of)) if value is None else Metric(value=round(value, _DIGITS))
 
@@ -143,13 +156,18 @@ class Tally(Count):
             return "no trial ran"
         if self.stale == self.trials:
             return "every trial is stale"
-        if of in {"tools", "models"}:
+        if self._happened[f"{of} unseen"]:
+            return f"the {of} of an agent behind a URL were not seen"
+        if of == "models" or (of == "tools" and self.measured):
             return f"no trial called one of its {of}"
+        of = "" if of in {"tools", "steps"} else of
         return f"no trial has a score of {of}" if of else "no trial is scored"
 
     def _unseen(self, name: str) -> Metric:
         if name.startswith("node."):
             return Metric(reason=self._no_visit(name.removeprefix("node.").rsplit(".", 2)[0]))
+        if name.endswith(".ece"):
+            return Metric(reason=_NO_CONFIDENCE if self.measured else self._no_evidence(""))
         check = _check_of(name)
         router = name.removeprefix("route.").removesuffix(".accuracy")
         known_form = f"check 'route' for router {router!r}" if check == "route" and name.endswith(".accuracy") else f"check {check!r}"
@@ -173,7 +191,7 @@ _CASES_OF = {
 
 def names(routers: Iterable[str], checks: Iterable[str]) -> tuple[str, ...]:
     """Return the name of every metric of a suite with these routers and checks (`ends` is always one)."""
-    of_routers = (f"route.{router}.accuracy" for router in sorted(set(routers)))
+    of_routers = (f"route.{router}.{figure}" for router in sorted(set(routers)) for figure in ("accuracy", "ece"))
     of_checks = (f"{check}.pass_rate" for check in sorted({*checks, ALWAYS_CHECKED}))
     return (*NAMES, *of_routers, *of_checks)
 
@@ -182,7 +200,7 @@ def _check_of(name: str) -> str:
     """Return the check whose scores a metric is made of, or nothing."""
     if name.endswith(".pass_rate"):
         return name.removesuffix(".pass_rate")
-    return "route" if name.startswith("route.") else ""
+    return "route" if name.startswith("route.") and not name.endswith(".ece") else ""
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -8,7 +8,7 @@ import enum
 import math
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.constants import START
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 from langgraph.types import Command, Send
 from pydantic import BaseModel, JsonValue
 
@@ -25,6 +25,7 @@ from harness.schema import canonical_json, digest
 from harness.trace import NodeStep, Place, RetrieverCall, ToolCall, lasted
 
 _NODE_TAG = "graph:step:"
+_PART_TAG = "seq:step:"
 _RANDOM_ID = re.compile(r":[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$|:\d+$")
 _MAX_DEPTH = 40
 _LARGE = 10**300
@@ -39,10 +40,13 @@ class _Span:
     attempts: int = 0
     running: int = 0
     interrupted: bool = False
+    stops: int = 0
+    chosen: set[str] = dataclasses.field(default_factory=set)
     error: str | None = None
     update: JsonValue = None
     update_digest: str | None = None
     state_digest: str | None = None
+    cached: bool = False
     start_s: float | None = None
     end_s: float | None = None
 
@@ -78,6 +82,7 @@ class Observer(BaseCallbackHandler):
         self._lock = threading.Lock()
         self._spans: dict[str, _Span] = {}
         self._runs: dict[UUID, _Span] = {}
+        self._parts: dict[UUID, _Span] = {}
         self._tools: dict[UUID, _Tool] = {}
         self._retrievers: dict[UUID, tuple[str, RetrieverCall]] = {}
 
@@ -89,11 +94,15 @@ class Observer(BaseCallbackHandler):
         inputs: Any,
         *,
         run_id: UUID,
+        parent_run_id: UUID | None = None,
         tags: Any = None,
         metadata: Any = None,
         **_kwargs: Any,
     ) -> None:
-        """Note that a node starts; anything else that is a chain is passed over."""
+        """Note that a node starts, or a part of it, which may be its conditional edge; anything else that is a chain is passed over."""
+        if parent_run_id in self._runs and any(tag.startswith(_PART_TAG) for tag in tags or ()):
+            self._parts[run_id] = self._runs[parent_run_id]
+            return
         if metadata is None or metadata.get("langgraph_node") == START or not any(tag.startswith(_NODE_TAG) for tag in tags or ()):
             return
         place, name = self._placed(metadata)
@@ -104,23 +113,32 @@ class Observer(BaseCallbackHandler):
             span.running += 1
             span.error = None
             span.interrupted = False
+            span.chosen.clear()
             span.state_digest = state_digest
             self._runs[run_id] = span
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **_kwargs: Any) -> None:
-        """Note what a node returned."""
+        """Note what a node returned, and what it chose."""
+        if run_id in self._parts:
+            self._parts.pop(run_id).chosen.update(_choices(outputs))
+            return
         span = self._ended(run_id)
         if span is not None:
+            span.chosen.update(_destinations(outputs))
             span.update = plain(outputs.update if isinstance(outputs, Command) else outputs)
             span.update_digest = digest(canonical_json(span.update))
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **_kwargs: Any) -> None:
-        """Note that a node raised, or stopped for a human."""
+        """Note that a node raised, stopped for a human, or left its subgraph by a command to the graph around it."""
+        self._parts.pop(run_id, None)
         span = self._ended(run_id)
         if span is None:
             return
-        if isinstance(error, GraphBubbleUp):
-            span.interrupted = type(error).__name__ == "GraphInterrupt"
+        if isinstance(error, ParentCommand):
+            span.chosen.update(_destinations([command for command in error.args if command.graph != Command.PARENT]))
+        elif isinstance(error, GraphBubbleUp):
+            span.interrupted = isinstance(error, GraphInterrupt)
+            span.stops += span.interrupted
         else:
             span.error = type(error).__name__
 
@@ -176,6 +194,26 @@ class Observer(BaseCallbackHandler):
         if run_id in self._retrievers:
             span, call = self._retrievers[run_id]
             self._retrievers[run_id] = (span, call.model_copy(update=update))
+
+    def on_visit(self, place: Place, update: JsonValue, *, within: str = "") -> str:
+        """Note a visit that an agent in another process told of, within another one or of the outermost graph; return its key."""
+        key = f"{within}|{place.step}:{place.path}" if within else f"{place.step}:{place.path}"
+        self._spans[key] = _Span(place, key, attempts=1, update=update, update_digest=digest(canonical_json(update)))
+        return key
+
+    def on_cached_visits(self, visits: Sequence[tuple[str, JsonValue]]) -> None:
+        """Note visits that the graph's cache answers, at the start of a superstep: all before it are over."""
+        within, name = self.position()
+        namespace = (*within.namespace, within.node) if within.node else ()
+        depth = name.count("|") + 1 if name else 0
+        with self._lock:
+            level = [span.place.step or 0 for key, span in self._spans.items() if key.startswith(name) and key.count("|") == depth]
+            step = max(level, default=0) + 1
+            for number, (node, update) in enumerate(visits):
+                place = Place(node=node, step=step, path=f"cached,{number:06d},{node}", namespace=namespace)
+                key = f"{name}|{step}:{place.path}" if name else f"{step}:{place.path}"
+                written = digest(canonical_json(update))
+                self._spans[key] = _Span(place, key, attempts=1, update=update, update_digest=written, cached=True)
 
     # what the runner asks
 
@@ -239,10 +277,13 @@ class Story:
                 place=self._places[span.span],
                 attempts=span.attempts,
                 interrupted=span.interrupted,
+                stops=span.stops,
+                chosen=tuple(sorted(span.chosen)),
                 error=span.error,
                 update=span.update,
                 state_digest=span.state_digest,
                 update_digest=span.update_digest,
+                cached=span.cached,
                 start_s=span.start_s,
                 duration_s=lasted(span.start_s, span.end_s),
             )
@@ -322,6 +363,22 @@ def _path_text(path: Any) -> str:
     if isinstance(path, int):
         return f"{path:06d}"
     return str(path).removeprefix("__pregel_")
+
+
+def _destinations(outputs: Any) -> set[str]:
+    """Return where the commands among what a node returned lead."""
+    commands = [output for output in _listed(outputs) if isinstance(output, Command)]
+    return set().union(*(_choices(command.goto) for command in commands))
+
+
+def _choices(outputs: Any) -> set[str]:
+    """Return what a conditional edge chose: labels, and the nodes that it sends to. What is no choice is passed over."""
+    chosen = (output.node if isinstance(output, Send) else output for output in _listed(outputs))
+    return {str(choice) for choice in chosen if isinstance(choice, str | int)}
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _tool_output(output: Any) -> str:

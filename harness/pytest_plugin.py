@@ -186,8 +186,8 @@ class GateItem(_Item):
         from harness.metric import Tally  # noqa: PLC0415
         from harness.runner.run import tasks_of  # noqa: PLC0415
 
-        tally = Tally(self.parent.trial(task) for task in tasks_of(self.plan))
         (provenance,) = self.plan.provenance()
+        tally = Tally((self.parent.trial(task) for task in tasks_of(self.plan)), shape=provenance.to_cover)
         verdict = judge(provenance, tally)
         if verdict.exit_code:
             reasons = "\n".join(f"  {reason}" for reason in verdict.reasons)

@@ -33,6 +33,67 @@ def wilson(successes: int, trials: int, *, z: float = 1.959963984540054) -> tupl
     return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
 
 
+BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """The decisions whose confidence is from `low` to below `high` (1 itself is in the last bin), and how many were right."""
+
+    low: float
+    high: float
+    decisions: int
+    right: int
+    mean_confidence: float | None
+
+    @property
+    def accuracy(self) -> float | None:
+        """Return the share of right decisions; None of none."""
+        return self.right / self.decisions if self.decisions else None
+
+    @property
+    def gap(self) -> float:
+        """Return how far confidence and accuracy are apart."""
+        return abs(self.right / self.decisions - self.mean_confidence) if self.mean_confidence is not None else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Whether a router is right as often as it is sure, in equal-width bins of its confidence."""
+
+    bins: tuple[Bin, ...]
+
+    @property
+    def decisions(self) -> int:
+        """Return how many decisions came with a confidence."""
+        return sum(one.decisions for one in self.bins)
+
+    @property
+    def ece(self) -> float | None:
+        """Return the expected calibration error (Naeini et al. 2015): the gaps of the bins, weighted by their decisions."""
+        return math.fsum(one.decisions * one.gap for one in self.bins) / self.decisions if self.decisions else None
+
+
+def calibration(right: Iterable[float], wrong: Iterable[float]) -> Calibration:
+    """Sort the confidences of right and of wrong decisions, each from 0 to 1, into ten bins."""
+    decisions = sorted([*((one, True) for one in right), *((one, False) for one in wrong)])
+    binned: list[list[tuple[float, bool]]] = [[] for _ in range(BINS)]
+    for confidence, is_right in decisions:
+        binned[min(int(confidence * BINS), BINS - 1)].append((confidence, is_right))
+    return Calibration(
+        tuple(
+            Bin(
+                low=place / BINS,
+                high=(place + 1) / BINS,
+                decisions=len(found),
+                right=sum(is_right for _, is_right in found),
+                mean_confidence=mean([confidence for confidence, _ in found]),
+            )
+            for place, found in enumerate(binned)
+        )
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class RouteFigures:
     """Precision and recall of one route; None where nothing was routed there, or nothing should have been."""

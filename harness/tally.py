@@ -13,9 +13,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from harness.checks.fallback import fell_back
+from harness.coverage import KINDS, Covered, Kind, Shape, Taken, covered, taken
 from harness.experiment import Outcome, Trial
+from harness.ledger import Ledger
 from harness.score import Score
-from harness.stats import Confusion
+from harness.stats import Calibration, Confusion, calibration
 from harness.trace import Place, Trace, WireCall
 
 ALWAYS_CHECKED = "ends"
@@ -23,6 +25,7 @@ _FAILURES_KEPT = 200
 _REASON_KEPT = 300
 _RATE_LIMITED = 429
 _NOWHERE = "(none)"
+_NO_SHAPE = Shape(unknown="it is not known which edges there are")
 
 
 class Failure(NamedTuple):
@@ -89,9 +92,14 @@ class _Checked:
 
 
 class Count:
-    """Counts trials; keeps numbers, case ids and at most 200 reasons, never a trace. The order of trials changes nothing."""
+    """Counts trials; keeps numbers, case ids and at most 200 reasons, never a trace. The order of trials changes nothing.
 
-    def __init__(self, trials: Iterable[Trial] = ()) -> None:
+    `shape` is what of the graph the trials should cover.
+    """
+
+    def __init__(self, trials: Iterable[Trial] = (), *, shape: Shape = _NO_SHAPE) -> None:
+        self._shape = shape
+        self._taken = Taken()
         self._outcomes: Counter[Outcome] = Counter()
         self._happened: Counter[str] = Counter()
         self._numbers: dict[str, array[float]] = {
@@ -105,6 +113,7 @@ class Count:
         self._checked: dict[str, _Checked] = {}
         self._failing: dict[Failing, set[str]] = {}
         self._decisions: Counter[tuple[str, bool]] = Counter()
+        self._sure: dict[str, tuple[array[float], array[float]]] = {}
         self._routed: dict[str, Counter[tuple[str, str]]] = {}
         self._stale: dict[str, _Stale] = {}
         self._stale_tokens: list[int | None] = []
@@ -114,6 +123,7 @@ class Count:
         self._drift: dict[str, set[str]] = {}
         self._drifted: Counter[str] = Counter()
         self._unused: Counter[str] = Counter()
+        self.ledger = Ledger()
         for trial in trials:
             self.add(trial)
 
@@ -130,6 +140,7 @@ class Count:
             self._add_stale(trial)
             return
         self._add_spending(trial)
+        self.ledger.add(trial)
         self._add_scores(trial)
         if trial.outcome != "unscored":
             self._add_trace(trial.case, trial.trace)
@@ -224,6 +235,28 @@ class Count:
         """
         return Confusion(tuple(sorted(self._routed.get(router, Counter()).items())))
 
+    @property
+    def sure_routers(self) -> tuple[str, ...]:
+        """Return the routers of which a checked decision came with a confidence."""
+        return tuple(sorted(self._sure))
+
+    def calibration(self, router: str) -> Calibration:
+        """Return how the confidence of a router's decisions fits how often they are right."""
+        wrong, right = self._sure.get(router, ((), ()))
+        return calibration(right, wrong)
+
+    @property
+    def coverage(self) -> dict[Kind, Covered]:
+        """Return what was covered of the graph; empty where that cannot be known."""
+        return {} if self.coverage_unknown else {kind: covered(self._shape, self._taken, kind) for kind in KINDS}
+
+    @property
+    def coverage_unknown(self) -> str:
+        """Return why the coverage cannot be known, if so."""
+        ways = sorted(self._taken.undeclared)
+        undeclared = f"the graph does not declare the way {ways[0]}; name it in `destinations` or `Command[Literal[…]]`" if ways else ""
+        return self._shape.unknown or undeclared
+
     def cases(self, outcome: Outcome) -> tuple[str, ...]:
         """Return the cases of which a trial ended so."""
         return tuple(sorted(self._cases.get(outcome, ())))
@@ -306,14 +339,23 @@ class Count:
         if score.status == "fail":
             self._mark(f"route.{router}.accuracy", case)
         self._decisions[router, score.status == "pass"] += 1
+        confidence = score.detail.get("confidence")
+        if isinstance(confidence, float):
+            self._sure.setdefault(router, (array("d"), array("d")))[score.status == "pass"].append(confidence)
         expected = _label(score.detail.get("expected"))
         actual = expected if score.status == "pass" else _label(score.detail.get("actual"))
         self._routed.setdefault(router, Counter())[expected, actual] += 1
 
     def _add_trace(self, case: str, trace: Trace) -> None:
+        if not self._shape.unknown:
+            self._taken = self._taken.with_(taken(trace, self._shape))
         calls = trace.model_calls
-        for name, number in (("model_calls", len(calls)), ("tool_calls", len(trace.tools)), ("steps", trace.supersteps)):
-            self._numbers[name].append(number)
+        self._numbers["model_calls"].append(len(calls))
+        for name, number, part in (("tool_calls", len(trace.tools), "tools"), ("steps", trace.supersteps, "steps")):
+            if part in trace.unseen:
+                self._happened[f"{part} unseen"] += 1
+            else:
+                self._numbers[name].append(number)
         if trace.duration_s is None:
             self._happened["in real time"] += 1
         else:

@@ -4,12 +4,13 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from harness.dataset import End
+from harness.dataset import Backend, End
 from harness.schema import Value
 
 _MICRO = 6
 
 CallKind = Literal["chat", "embedding", "http"]
+Unseen = Literal["steps", "tools", "states", "places"]
 Source = Literal["replay", "live", "script", "fault", "none"]
 
 
@@ -40,8 +41,10 @@ def lasted(start_s: float | None, end_s: float | None) -> float | None:
 
 
 class NodeStep(Value):
-    """One execution of a node. `attempts` > 1 means it was run again: a retry policy, or a resume after an interrupt.
+    """One visit of a node. `attempts` > 1 means it was run again: a retry policy, or a resume after an interrupt.
 
+    A `cached` one was answered by the graph's cache: no code of the node ran.
+    `stops` counts how often it stopped for a human; `chosen` holds what its conditional edges and commands chose.
     `start_s` and `duration_s`, here and below, are seconds of virtual time since the trial began, and those that it took, the waiting
     between attempts included; None where the trial ran in real time, or where the end was not seen.
     """
@@ -49,10 +52,13 @@ class NodeStep(Value):
     place: Place
     attempts: int = 1
     interrupted: bool = False
+    stops: int = 0
+    chosen: tuple[str, ...] = ()
     error: str | None = None
     update: JsonValue = None
     state_digest: str | None = None
     update_digest: str | None = None
+    cached: bool = False
     start_s: float | None = None
     duration_s: float | None = None
 
@@ -140,6 +146,14 @@ class RetrieverCall(Value):
     error: str | None = None
 
 
+class CachedAnswer(Value):
+    """A model's answer that came from a cache: no request was made, and nothing paid. `usage` is what the answer had cost once."""
+
+    place: Place
+    model: str | None = None
+    usage: Usage | None = None
+
+
 class Interrupt(Value):
     """A stop for a human: the payload of `interrupt()`, or None at a static interrupt before `node`."""
 
@@ -156,10 +170,49 @@ class Crash(Value):
     traceback: str = ""
 
 
+class Recovery(Value):
+    """A trial that was run again, cut off after these supersteps (0 is the input) and resumed each time by a new graph.
+
+    `differs` says how it did not come to the trial's end, `guilty` after which supersteps a single cut is enough for that.
+    """
+
+    backend: Backend
+    cut_after: tuple[int, ...] = ()
+    differs: tuple[str, ...] = ()
+    guilty: tuple[int, ...] = ()
+
+
+class SeenEvent(Value):
+    """Events of one kind, name and set of tags that `astream_events` gave: how often something started, and how often it ended."""
+
+    type: str
+    name: str
+    tags: tuple[str, ...] = ()
+    started: int = 0
+    ended: int = 0
+
+
+class Streaming(Value):
+    """A trial that was run again in another way, `ainvoke` or `stream messages`, say; `differs` says how it did not come to the same end.
+
+    `text` is what the streamed tokens of the last message concatenate to, None where this way does not tell; `unfit` says why a recorded
+    answer cannot be replayed in this way; `custom` holds what the nodes wrote to the stream, None where this way does not tell.
+    """
+
+    way: str
+    differs: tuple[str, ...] = ()
+    unfit: str = ""
+    tokens: int | None = None
+    text: str | None = None
+    custom: tuple[JsonValue, ...] | None = None
+    events: tuple[SeenEvent, ...] | None = None
+
+
 class Trace(Value):
     """What one trial did, in the order of supersteps. `state` is the final state, `text` the last message's text.
 
-    `duration_s` is how long it took in virtual time; None where it ran in real time.
+    `duration_s` is how long it took in virtual time; None where it ran in real time. `unseen` names what an agent in another process did
+    not show: its steps, its tools, its states, the places of its calls.
     """
 
     steps: tuple[NodeStep, ...] = ()
@@ -167,12 +220,16 @@ class Trace(Value):
     tools: tuple[ToolCall, ...] = ()
     retrievers: tuple[RetrieverCall, ...] = ()
     interrupts: tuple[Interrupt, ...] = ()
+    cached: tuple[CachedAnswer, ...] = ()
     state: JsonValue = None
     text: str | None = None
     ends: End = "answer"
     crash: Crash | None = None
     duration_s: float | None = None
     recursion_limit: int | None = None
+    recoveries: tuple[Recovery, ...] = ()
+    streamings: tuple[Streaming, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
 
     @property
     def model_calls(self) -> tuple[WireCall, ...]:

@@ -25,6 +25,8 @@ class Server(ThreadingHTTPServer):
         self.busy: list[tuple[int, dict[str, str]]] = []
         self.hang_after: int | None = None
         self.released = threading.Event()
+        self.gate = threading.Event()  # answers wait until it is set
+        self.gate.set()
 
     @property
     def base_url(self) -> str:
@@ -48,6 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.hang_after is not None and len(self.server.asked) > self.server.hang_after:
             self.server.released.wait()  # whoever waits for the answer is killed meanwhile
             return
+        self.server.gate.wait()
         time.sleep(self.server.delay_s)
         asked = segments(request)
         answer = self.server.script.answer(asked, None, self.server.used)

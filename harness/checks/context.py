@@ -14,11 +14,13 @@ NEXT = "@next"
 class CheckContext(Value):
     """What the suite says of a trial.
 
-    `routes` maps a router node to the state key that holds its decision, or to `@next`; `limits` are the suite's, already overridden by
+    `routes` maps a router node to the state key that holds its decision, or to `@next`; `confidence` maps one to the state key that says
+    how sure it is, from 0 to 1; `limits` are the suite's, already overridden by
     the case's; `nodes` names the graph's nodes, those of subgraphs as `sub/inner`; empty means unknown.
     """
 
     routes: dict[str, str] = {}
+    confidence: dict[str, str] = {}
     limits: Limits = Limits()
     nodes: tuple[str, ...] = ()
 

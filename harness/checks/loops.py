@@ -12,6 +12,7 @@ from harness.checks import reached
 from harness.checks.context import CheckContext
 from harness.checks.quoting import cut, listed, times
 from harness.checks.retries import vain_retries
+from harness.checks.unseen import unseen_bounds
 from harness.checks.visits import are_parallel, by_node, steps_of
 from harness.dataset import Case, Limits
 from harness.schema import nearest
@@ -142,7 +143,8 @@ def _at(steps: tuple[NodeStep, ...]) -> str:
 def _unmeasured(trace: Trace, limits: Limits) -> list[str]:
     """Name the bounded signals that the trace cannot show, because a node that ran again left no digest."""
     again = [(name, steps) for name, steps in by_node(trace).items() if len(steps) > 1]
-    return [
+    bounds = tuple(name for name in (*_BOUNDS, "visits") if getattr(limits, name) not in (None, {}))
+    return unseen_bounds(trace, bounds) + [
         f"limits.{bound} cannot be checked: the trace holds no digest of node {name!r}"
         for bound, lacks in _LACKS.items()
         if getattr(limits, bound) is not None

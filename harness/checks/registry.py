@@ -5,8 +5,9 @@ import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 
-from harness.checks import cost, duration, ends, fallback, interrupts, loops, output, path, route, sequence, tools
+from harness.checks import cost, crash, duration, ends, fallback, interrupts, loops, output, path, route, sequence, streaming, tools
 from harness.checks.context import Check, CheckContext
+from harness.checks.unseen import why_unscored
 from harness.dataset import Case
 from harness.score import Score, unscored
 from harness.trace import Trace
@@ -23,6 +24,8 @@ BUILT_IN: Mapping[str, Check] = {
     "sequence": sequence.check,
     "interrupts": interrupts.check,
     "duration": duration.check,
+    "crash": crash.check,
+    "streaming": streaming.check,
 }
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
@@ -46,6 +49,8 @@ def applicable(case: Case, context: CheckContext) -> tuple[str, ...]:
         "sequence": bool(expected.sequence),
         "interrupts": expected.interrupts is not None,
         "duration": context.limits.duration_s is not None,
+        "crash": bool(expected.crash),
+        "streaming": expected.streaming is not None,
     }
     return tuple(name for name in BUILT_IN if asked[name])
 
@@ -74,6 +79,9 @@ def run_checks(case: Case, trace: Trace, context: CheckContext, checks: Mapping[
 
 
 def _guarded(name: str, check: Check, case: Case, trace: Trace, context: CheckContext) -> tuple[Score, ...]:
+    blind = why_unscored(name, case, trace) if name in applicable(case, context) else ""
+    if blind:
+        return (unscored(name, name, blind),)
     try:
         return check(case, trace, context)
     except (Exception, SystemExit) as error:  # noqa: BLE001, a check is foreign code

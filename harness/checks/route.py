@@ -1,5 +1,6 @@
 """The check `route`: whether each router decided as expected."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,10 +38,25 @@ def check(case: Case, trace: Trace, context: CheckContext) -> tuple[Score, ...]:
 def _score(router: str, wanted: str, trace: Trace, context: CheckContext) -> Score:
     decision = decide(router, trace, context)
     name = f"route.{router}"
+    detail: dict[str, Any] = {"router": router, "expected": wanted, "actual": decision.actual, **_confidence(router, trace, context)}
     if _agrees(wanted, decision.actual):
-        return passed("route", name, router=router, expected=wanted, actual=decision.actual)
+        return passed("route", name, **detail)
     reason = f"expected {wanted!r}, got {decision.actual!r}: {decision.why}{_hint(router, wanted, decision, trace, context)}"
-    return failed("route", name, reason, router=router, expected=wanted, actual=decision.actual)
+    return failed("route", name, reason, **detail)
+
+
+def _confidence(router: str, trace: Trace, context: CheckContext) -> dict[str, float]:
+    """Return how sure the router was at its last visit, where it says so by a number from 0 to 1."""
+    steps, key = steps_of(trace, router), context.confidence.get(router)
+    for holder in (steps[-1].update, trace.state) if steps and key else ():
+        with contextlib.suppress(NotThere):
+            found = look_up(holder, str(key), name="")
+            return {"confidence": float(found)} if _is_share(found) else {}
+    return {}
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def decide(router: str, trace: Trace, context: CheckContext) -> Decision:

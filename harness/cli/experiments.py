@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.group import main
+from harness.cli.history import show_states, trials_of
 from harness.cli.output import check_outputs, screen, show_verdict, write_report
 from harness.cli.project import CONFIG_HERE, find_root
 from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from harness.experiment import Experiment, Trial
+    from harness.experiment import Experiment
     from harness.store import ExperimentFolder
 
 
@@ -33,7 +34,7 @@ def _stored(config_path: Path | None, name: str) -> "tuple[ExperimentFolder, Exp
 
     folder = store.open_experiment(find_root(config_path), name)
     head = folder.head()
-    if head.status != "done":
+    if head.status == "running":
         message = f"experiment {head.id!r} is not finished; go on with `harness run --resume {head.id}`"
         raise UsageError(message)
     return folder, head
@@ -69,31 +70,44 @@ def report(config_path: Path | None, /, *, config_here: Path | None, experiment:
 @CONFIG_HERE
 @click.argument("experiment", default="latest")
 @click.argument("case", required=False)
+@click.option("--states", is_flag=True, help="Run CASE again on its cassette, and show what each superstep changed in the state.")
+@click.option("--whole", is_flag=True, help="With --states, show whole states.")
+@click.option("--suite", metavar="SUITE", help="The suite of CASE, where several have one.")
+@click.option("--variant", metavar="V", help="The variant, where CASE ran under several.")
+@click.option("--json", "as_json", is_flag=True, help="With --states, print one JSON document.")
 @click.pass_obj
-def show(config_path: Path | None, /, *, config_here: Path | None, experiment: str, case: str | None) -> int:
-    """Show an experiment, or what happened in one case of it."""
+def show(
+    config_path: Path | None,
+    /,
+    *,
+    config_here: Path | None,
+    experiment: str,
+    case: str | None,
+    states: bool,
+    whole: bool,
+    suite: str | None,
+    variant: str | None,
+    as_json: bool,
+) -> int:
+    """Show an experiment, what happened in one case of it, or the states that the case goes through."""
     from harness.gate import judge_experiment
     from harness.report import terminal
 
+    if (whole or as_json) and not states:
+        message = "--whole and --json are for --states"
+        raise UsageError(message)
     if case is None:
+        if states or suite or variant:
+            message = "--states, --suite and --variant want a CASE after the experiment"
+            raise UsageError(message)
         folder, head = _stored(config_here or config_path, experiment)
         click.echo(terminal.show_experiment(head, judge_experiment(head, folder.trials()), **screen()), nl=False)
         return int(ExitCode.PASS)
-    for trial in _trials_of(config_here or config_path, experiment, case):
+    if states:
+        return show_states(config_here or config_path, experiment, case, suite, variant, whole=whole, as_json=as_json)
+    for trial in trials_of(config_here or config_path, experiment, case, suite=suite, variant=variant)[1]:
         click.echo(terminal.show_trial(trial, **screen()), nl=False)
     return int(ExitCode.PASS)
-
-
-def _trials_of(config_path: Path | None, experiment: str, case: str) -> "list[Trial]":
-    from harness import store
-    from harness.schema import nearest
-
-    folder = store.open_experiment(find_root(config_path), experiment)
-    trials = [trial for trial in folder.trials() if trial.case == case]
-    if not trials:
-        message = f"experiment {folder.path.name!r} has no case {case!r}{nearest(case, {trial.case for trial in folder.trials()})}"
-        raise UsageError(message)
-    return trials
 
 
 @main.command("list")

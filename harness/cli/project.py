@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.errors import UsageError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.cassette.redact import Redactor
-    from harness.config import Project
+    from harness.config import Project, Suite
     from harness.runner.plan import Plan
 
 
@@ -65,6 +69,16 @@ def selecting_cases(command: Any) -> Any:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def suites_that(project: "Project", named: tuple[str, ...], *, problem: "Callable[[str, Suite], str]") -> tuple[str, ...]:
+    """Return the suites that a command can be used on: all that have no problem, or those named, none of which may have one."""
+    problems = {name: problem(name, project.suite(name)) for name in named or project.config.suites}
+    for name in named or (() if "" in problems.values() else problems):
+        if problems[name]:
+            message = f"{project.where(name, 'graph')}: {problems[name]}"
+            raise UsageError(message)
+    return tuple(name for name, why in problems.items() if not why)
 
 
 def make_plan(project: "Project", repeat: int, selecting: dict[str, Any]) -> "Plan":

@@ -10,11 +10,11 @@ import click
 from harness.cli.group import main
 from harness.cli.numbers import Number
 from harness.cli.output import refuse_in_ci, steady_clock
-from harness.cli.project import make_plan, open_project, selecting_cases
+from harness.cli.project import make_plan, open_project, selecting_cases, suites_that
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:
-    from harness.config import Project
+    from harness.config import Project, Suite
     from harness.report.recording import Recorded
 
 
@@ -33,12 +33,20 @@ if TYPE_CHECKING:
 def record(config_path: Path | None, /, *, config_here: Path | None, dry_run: bool, force: bool, as_json: bool, **options: Any) -> int:
     """Fetch what the cassettes lack from the real servers."""
     project = open_project(config_here or config_path)
+    options["suites"] = suites_that(project, options["suites"], problem=_problem)
     how = {name: options.pop(name) for name in ("everything", "jobs", "rate", "attempts", "max_cost", "keep_errors")}
     if dry_run:
         return _foresee(project, options, everything=how["everything"], as_json=as_json)
     if not force:
         refuse_in_ci("; record at your desk, or use --force")
     return _record(project, options, how, as_json=as_json)
+
+
+def _problem(name: str, suite: "Suite") -> str:
+    """Say why a suite cannot be recorded by running it here; nothing where it can."""
+    if suite.cassettes:
+        return f"it replays the cassettes of {suite.cassettes!r}; record that suite"
+    return f"an agent in another process is recorded with `harness serve --record {name}`" if suite.is_deployed else ""
 
 
 def _foresee(project: "Project", selecting: dict[str, Any], *, everything: bool, as_json: bool) -> int:

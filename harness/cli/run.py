@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.group import complain, main
+from harness.cli.numbers import Number
 from harness.cli.output import check_outputs, now, show_verdict, write_report
 from harness.cli.project import make_plan, open_project, selecting_cases
 from harness.errors import ExitCode
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     help="Add a fault to every case, as rate_limit@model_call=1,times=2; may be given several times.",
 )
 @click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Worker processes.")
+@click.option("--max-cost", type=Number(min=0), metavar="USD", help="Stop before the run would have cost more dollars.")
+@click.option("--max-tokens", type=click.IntRange(min=0), metavar="N", help="Stop before the run would have used more tokens.")
 @click.option(
     "--clock",
     type=click.Choice(["virtual", "real"]),
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Let recorded latencies, back-offs and time-outs pass on a simulated clock, or take no account of latencies and wait for real.",
 )
-@click.option("--resume", metavar="EXPERIMENT", help="Go on with an experiment that was interrupted.")
+@click.option("--resume", metavar="EXPERIMENT", help="Go on with an experiment that was interrupted or stopped.")
 @click.option(
     "-o",
     "--output",
@@ -58,6 +61,8 @@ def run(
     config_here: Path | None,
     repeat: int | None,
     jobs: int,
+    max_cost: float | None,
+    max_tokens: int | None,
     resume: str | None,
     outputs: tuple[Path, ...],
     as_json: bool,
@@ -66,6 +71,7 @@ def run(
     """Replay, check, gate."""
     from harness.report.progress import Progress
     from harness.runner import run as runner
+    from harness.runner.bounds import Bounds
 
     check_outputs(outputs)
     project = open_project(config_here or config_path)
@@ -78,12 +84,14 @@ def run(
             click.echo(f"harness: {note}", err=True)
         progress = Progress(sys.stderr, renew=sys.stderr.isatty() and not os.environ.get("CI"))
         try:
-            runner.execute(plan, folder, jobs=jobs, progress=progress)
+            stopped = runner.execute(plan, folder, jobs=jobs, progress=progress, bounds=Bounds(max_cost, max_tokens))
         except KeyboardInterrupt:
             progress.close()
             complain(f"interrupted; go on with `harness run --resume {folder.path.name}`", ExitCode.INTERRUPTED)
         progress.close()
-    head, summaries = runner.finish(folder, now=now())
+    if stopped:
+        click.echo(f"harness: {stopped}; go on with `harness run --resume {folder.path.name}` and a larger budget", err=True)
+    head, summaries = runner.finish(folder, now=now(), stopped=stopped)
     for path in (folder.path / "summary.md", folder.path / "junit.xml", *outputs):
         write_report(path, folder, head, summaries)
     return show_verdict(folder, head, summaries, as_json=as_json)

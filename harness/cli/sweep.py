@@ -11,11 +11,11 @@ import click
 from harness.cli.group import main
 from harness.cli.numbers import Number
 from harness.cli.output import refuse_in_ci, screen, steady_clock
-from harness.cli.project import make_plan, open_project, selecting_cases
+from harness.cli.project import make_plan, open_project, selecting_cases, suites_that
 from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from harness.config import Project
+    from harness.config import Project, Suite
     from harness.runner.continuation import Continuations
     from harness.runner.plan import Plan
     from harness.sweep import Sweep
@@ -51,6 +51,7 @@ def sweep(
     if recording:
         refuse_in_ci()
     project = open_project(config_here or config_path)
+    selecting["suites"] = suites_that(project, selecting["suites"], problem=_problem)
     plan, sweeps, fetch = _swept(project, selecting, jobs=jobs, recording=recording, max_cost=max_cost)
     for swept in sweeps:
         before = store.read_sweep(project.root, swept.suite, swept.variant)
@@ -63,6 +64,11 @@ def sweep(
     if fetch is not None and any(one.over_budget or one.left_out for one in fetch.recorded):
         return int(ExitCode.BUDGET)
     return int(max(map(_exit_code, sweeps), key=_SEVERITY.index))
+
+
+def _problem(_name: str, suite: "Suite") -> str:
+    """Say why a suite cannot be swept; nothing where it can."""
+    return "an agent in another process waits for real, so it is not swept; sweep its graph" if suite.is_deployed else ""
 
 
 def _swept(

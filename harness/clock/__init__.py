@@ -8,12 +8,13 @@ from typing import Literal
 
 import time_machine
 
+from harness.clock.jitter import steady_jitter
 from harness.clock.lane import NS, this_lane, tracked_lane
 from harness.clock.patch import patched
 from harness.clock.timeline import Stalled, Timeline
 from harness.clock.watch import Watch
 
-__all__ = ["Clock", "ClockKind", "Stalled", "patched", "virtual_clock"]
+__all__ = ["Clock", "ClockKind", "Stalled", "patched", "steady_jitter", "virtual_clock"]
 
 PATIENCE_S = 20.0
 """How many real seconds a thread may hold up the others before that is taken for a stall."""

@@ -7,6 +7,8 @@ from pydantic import JsonValue
 
 from harness.errors import ExitCode
 from harness.gate import Summary, overall, overall_verdict
+from harness.ledger import Ledger, Spent
+from harness.stats import Calibration
 
 
 def document(experiment: str, summaries: Sequence[Summary], *, exit_code: ExitCode | None = None) -> dict[str, JsonValue]:
@@ -38,7 +40,39 @@ def _suite(summary: Summary) -> dict[str, JsonValue]:
         "unscored": tally.unscored,
         "metrics": {name: metric.value for name, metric in metrics.items()},
         "metric_reasons": {name: metric.reason for name, metric in metrics.items() if metric.value is None},
+        "costs": _costs(tally.ledger),
+        "coverage": {kind: covered.model_dump(mode="json") for kind, covered in tally.coverage.items()} or None,
+        "calibration": {router: _calibration(tally.calibration(router)) for router in tally.sure_routers},
         "drift": {drift.part: {"calls": drift.calls, "cases": len(drift.cases)} for drift in tally.drift},
         "reasons": list(verdict.reasons),
         "notes": list(verdict.notes),
     }
+
+
+def _costs(ledger: Ledger) -> dict[str, JsonValue]:
+    dearest: list[JsonValue] = [
+        {"case": spent.case, "repeat": spent.repeat, "tokens": spent.tokens, "cost_usd": -spent.minus_usd} for spent in ledger.dearest
+    ]
+    return {
+        "by_node": {name: _spent(spent) for name, spent in ledger.by_node.items()},
+        "by_model": {name: _spent(spent) for name, spent in ledger.by_model.items()},
+        "dearest": dearest,
+    }
+
+
+def _spent(spent: Spent) -> dict[str, JsonValue]:
+    return {"calls": spent.calls, "cached": spent.cached, "tokens": spent.tokens, "cost_usd": spent.cost_usd}
+
+
+def _calibration(calibration: Calibration) -> dict[str, JsonValue]:
+    bins: list[JsonValue] = [
+        {
+            "low": one.low,
+            "high": one.high,
+            "decisions": one.decisions,
+            "right": one.right,
+            "mean_confidence": one.mean_confidence,
+        }
+        for one in calibration.bins
+    ]
+    return {"decisions": calibration.decisions, "ece": calibration.ece, "bins": bins}

@@ -1,6 +1,10 @@
 """Figures as people read them: shares in per cent, money in dollars, counts with commas."""
 
+from harness.ledger import Spent
+
 UNKNOWN = "–"  # noqa: RUF001, a dash is what a table shows for no figure
+
+SPENT_HEAD = ("calls", "cached", "tokens", "cost")
 
 _SMALLEST = 0.000001
 
@@ -9,8 +13,10 @@ def figure(name: str, value: float | None) -> str:
     """Return a metric's value in the unit of its name."""
     if value is None:
         return UNKNOWN
-    if name.endswith((".accuracy", "rate")):
+    if name.endswith((".accuracy", ".coverage", "rate")):
         return percent(value)
+    if name.endswith(".ece"):
+        return f"{value:.3f}"
     if name.startswith("cost_usd"):
         return dollars(value)
     if name.startswith(("duration_s", "ttft_s")):
@@ -42,3 +48,8 @@ def dollars(amount: float | None) -> str:
 def count(number: int | None) -> str:
     """Return a whole number with commas."""
     return UNKNOWN if number is None else f"{number:,}"
+
+
+def spent_figures(spent: Spent) -> tuple[str, ...]:
+    """Return what was spent, under `SPENT_HEAD`."""
+    return count(spent.calls), count(spent.cached), count(spent.tokens), dollars(spent.cost_usd)

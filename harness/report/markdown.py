@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from harness.gate import Summary, overall_verdict
-from harness.report.figure import count, dollars, percent
+from harness.ledger import CaseSpent, Ledger
+from harness.report.coverage import sentence
+from harness.report.figure import SPENT_HEAD, count, dollars, percent, spent_figures
 from harness.report.text import excerpt, line
-from harness.stats import Confusion, RouteFigures, wilson
+from harness.stats import Bin, Calibration, Confusion, RouteFigures, wilson
 from harness.tally import Failure, counted
 
 _ACTIVE = re.compile(r"([\\`*_\[\]|~#!$])")
@@ -60,9 +62,13 @@ def _row(summary: Summary) -> tuple[str, ...]:
 def _suite(summary: Summary, experiment: str) -> Iterator[str]:
     yield from _bullets("", summary.verdict.reasons)
     yield from _bullets("Notes", summary.verdict.notes)
+    yield from ("", f"Coverage: {escaped(sentence(summary.tally))}")
     yield from _failing(summary.tally.failures, experiment)
     for router in summary.tally.routers:
         yield from _router(router, summary.tally.confusion(router))
+        if router in summary.tally.sure_routers:
+            yield from _calibration(summary.tally.calibration(router))
+    yield from _costs(summary.tally.ledger)
 
 
 def _bullets(title: str, texts: Iterable[str]) -> Iterator[str]:
@@ -98,6 +104,35 @@ def _router(router: str, confusion: Confusion) -> Iterator[str]:
     else:
         yield from ("", f"{len(labels)} routes: the matrix is left out.")
     yield from ("", *_table(("route", "expected", "taken", "right", "precision", "recall"), map(_figures, confusion.figures()), left=1))
+
+
+def _costs(ledger: Ledger) -> Iterator[str]:
+    groups = (("node", ledger.by_node), ("model", ledger.by_model))
+    if not ledger.by_node:
+        return
+    yield from ("", "### What it cost")
+    for name, spent in groups:
+        rows = [(escaped(each), *figures) for each, figures in zip(spent, map(spent_figures, spent.values()), strict=True)]
+        yield from ("", *_table((name, *SPENT_HEAD), rows, left=1))
+    dearest = [(escaped(_trial_name(each)), count(each.tokens), dollars(-each.minus_usd)) for each in ledger.dearest]
+    if dearest:
+        yield from ("", *_table(("dearest cases", "tokens", "cost"), dearest, left=1))
+
+
+def _trial_name(spent: CaseSpent) -> str:
+    return spent.case if spent.repeat == 1 else f"{spent.case} ({spent.repeat})"
+
+
+def _calibration(calibration: Calibration) -> Iterator[str]:
+    """Show how often the router was right, by how sure it was; bins without a decision are left out."""
+    error = "" if calibration.ece is None else f", expected calibration error {calibration.ece:.3f}"
+    yield from ("", f"Confidence of {counted(calibration.decisions, 'decision')}{error}:", "")
+    rows = ((f"{one.low:.1f} to {one.high:.1f}", *_reliability(one)) for one in calibration.bins if one.decisions)
+    yield from _table(("confidence", "decisions", "mean confidence", "right", "accuracy"), rows, left=1)
+
+
+def _reliability(one: Bin) -> tuple[str, ...]:
+    return count(one.decisions), f"{one.mean_confidence:.3f}", count(one.right), percent(one.accuracy)
 
 
 def _accuracy(confusion: Confusion) -> str:

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Iterator
 
 from harness.experiment import Trial
+from harness.ledger import ledger_of
 from harness.report.text import line
 
 COLUMNS = (
@@ -19,6 +20,9 @@ COLUMNS = (
     "tool_calls",
     "tokens",
     "cost_usd",
+    "cost_by_node",
+    "cost_by_model",
+    "cached",
     "played",
     "recorded",
     "unused",
@@ -52,16 +56,24 @@ def _row(trial: Trial) -> tuple[str, ...]:
         str(trial.repeat),
         trial.outcome,
         trace.ends,
-        str(trace.supersteps),
+        "" if "steps" in trace.unseen else str(trace.supersteps),
         str(len(trace.model_calls)),
-        str(len(trace.tools)),
+        "" if "tools" in trace.unseen else str(len(trace.tools)),
         _number(trace.total_tokens),
         _number(trace.cost_usd),
+        *_spent(trial),
         *(str(number) for number in (trial.played, trial.recorded, trial.unused)),
         *(_cell(_checks(trial, status)) for status in ("pass", "fail", "unscored")),
         _cell(_APART.join(trial.reasons)),
         _cell(trace.text or ""),
     )
+
+
+def _spent(trial: Trial) -> tuple[str, str, str]:
+    ledger = ledger_of((trial,))
+    groups = (ledger.by_node, ledger.by_model)
+    by_node, by_model = (_APART.join(f"{name} {_number(spent.cost_usd) or 'unknown'}" for name, spent in group.items()) for group in groups)
+    return _cell(by_node), _cell(by_model), str(sum(spent.cached for spent in ledger.by_node.values()))
 
 
 def _line(cells: Iterable[str]) -> str:

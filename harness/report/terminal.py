@@ -5,7 +5,8 @@ from itertools import groupby
 
 from harness.experiment import Experiment, Trial
 from harness.gate import Summary, overall_verdict
-from harness.report.figure import UNKNOWN, count, dollars, figure, percent
+from harness.report.coverage import sentence
+from harness.report.figure import SPENT_HEAD, UNKNOWN, count, dollars, figure, percent, spent_figures
 from harness.report.layout import WIDTH, Part, Table, Text, rendered
 from harness.report.text import excerpt, shell_word, visible
 from harness.schema import canonical_json
@@ -13,14 +14,14 @@ from harness.trace import NodeStep, ToolCall, WireCall
 
 _CASES_SHOWN = 5
 _REASONS_SHOWN = 2
-_NUMBERS = frozenset({"step", "visit", "tokens", "start", "took", "latency"})
+_NUMBERS = frozenset({"step", "visit", "tokens", "cost", "start", "took", "latency"})
 _EXCERPT = 280  # a miss says what was recorded and what is asked now
 _TEXT_SHOWN = 2000
 
 
 def verdicts(summaries: Sequence[Summary], *, experiment: str = "latest", width: int = WIDTH, colour: bool = False) -> str:
     """Return the verdict table, the reasons, and the first failing cases with the command to look at one."""
-    parts: list[Part] = [_verdict_table(summaries)]
+    parts: list[Part] = [_verdict_table(summaries), *_coverage(summaries)]
     for summary in summaries:
         parts += [*_reasons(summary), *_failing(summary, experiment)]
     verdict = overall_verdict(summary.verdict for summary in summaries)
@@ -29,9 +30,9 @@ def verdicts(summaries: Sequence[Summary], *, experiment: str = "latest", width:
 
 def show_experiment(experiment: Experiment, summaries: Sequence[Summary], *, width: int = WIDTH, colour: bool = False) -> str:
     """Return one experiment: its provenance, its verdicts, and every figure of every suite."""
-    parts: list[Part] = [*_head(experiment), Text(""), _verdict_table(summaries)]
+    parts: list[Part] = [*_head(experiment), Text(""), _verdict_table(summaries), *_coverage(summaries)]
     for summary in summaries:
-        parts += [*_reasons(summary), *_failing(summary, experiment.id), *_provenance(summary), *_figures(summary)]
+        parts += [*_reasons(summary), *_failing(summary, experiment.id), *_provenance(summary), *_figures(summary), *_costs(summary)]
     return rendered(parts, width, colour=colour)
 
 
@@ -69,6 +70,14 @@ def _verdict_row(summary: Summary) -> tuple[str, ...]:
         dollars(metrics["cost_usd.total"].value),
         summary.verdict.verdict,
     )
+
+
+def _coverage(summaries: Sequence[Summary]) -> Iterator[Part]:
+    """Say what of each graph was covered; of a selection that cannot be told."""
+    whole = [summary for summary in summaries if not summary.provenance.selected]
+    if whole:
+        yield Text("")
+    yield from (Text(f"{summary.provenance.name}: {sentence(summary.tally)}") for summary in whole)
 
 
 def _reasons(summary: Summary) -> Iterator[Part]:
@@ -125,6 +134,19 @@ def _figures(summary: Summary) -> Iterator[Part]:
         yield Text(f"no value of {names}: {reason}", 2, mark="- ")
 
 
+def _costs(summary: Summary) -> Iterator[Part]:
+    """Show what was spent, by node and by model, then the dearest cases."""
+    ledger, numbers = summary.tally.ledger, frozenset(SPENT_HEAD)
+    for what, group in (("node", ledger.by_node), ("model", ledger.by_model)):
+        rows = tuple((name, *spent_figures(spent)) for name, spent in group.items())
+        if rows:
+            yield from (Text(""), Table((f"{summary.provenance.name}: {what}", *SPENT_HEAD), rows, numbers))
+    dearest = tuple((each.case, str(each.repeat), count(each.tokens), dollars(-each.minus_usd)) for each in ledger.dearest)
+    if dearest:
+        head = (f"{summary.provenance.name}: dearest cases", "repeat", "tokens", "cost")
+        yield from (Text(""), Table(head, dearest, frozenset(head[1:])))
+
+
 def _listed(experiment: Experiment) -> tuple[str, ...]:
     names = ", ".join(suite.name for suite in experiment.suites)
     cases = sum(suite.cases for suite in experiment.suites)
@@ -133,10 +155,11 @@ def _listed(experiment: Experiment) -> tuple[str, ...]:
 
 def _sections(trial: Trial) -> Iterator[Part]:
     trace = trial.trace
-    calls = ("node", "step", "model", "tokens", "start", "latency", "finish", "source", "error")
+    calls = ("node", "step", "model", "tokens", "cost", "start", "latency", "finish", "source", "error")
     sections = (
         ("steps", Table(("step", "node", "visit", "start", "took", "note"), tuple(map(_step, trace.steps)), _NUMBERS)),
         ("model calls", Table(calls, tuple(map(_call, trace.calls)), _NUMBERS)),
+        ("answers from a cache, not paid", Table(("node", "step", "model", "tokens"), _cached(trial), _NUMBERS)),
         ("tools", Table(("node", "tool", "start", "took", "arguments", "output or error"), tuple(map(_tool, trace.tools)), _NUMBERS)),
         ("scores", Table(("score", "status", "value", "reason"), tuple(_scores(trial)), frozenset({"value"}))),
     )
@@ -147,7 +170,12 @@ def _sections(trial: Trial) -> Iterator[Part]:
 
 def _step(step: NodeStep) -> tuple[str, ...]:
     attempts = f"{step.attempts} attempts" if step.attempts > 1 else ""
-    notes = (attempts, "interrupted" if step.interrupted else "", f"error: {step.error}" if step.error else "")
+    notes = (
+        attempts,
+        "from the cache" if step.cached else "",
+        "interrupted" if step.interrupted else "",
+        f"error: {step.error}" if step.error else "",
+    )
     node = "/".join((*step.place.namespace, step.place.node or UNKNOWN))
     return _optional(step.place.step), node, _optional(step.place.visit), *_times(step), "; ".join(note for note in notes if note)
 
@@ -161,11 +189,24 @@ def _call(call: WireCall) -> tuple[str, ...]:
         _optional(call.place.step),
         call.answered_model or call.model or call.kind,
         count(call.usage.total_tokens if call.usage else None),
+        dollars(call.cost_usd),
         _seconds(call.start_s),
         _seconds(call.latency_s),
         call.finish_reason or UNKNOWN,
         call.source,
         excerpt("; ".join(problem for problem in problems if problem), _EXCERPT),
+    )
+
+
+def _cached(trial: Trial) -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        (
+            each.place.node or UNKNOWN,
+            _optional(each.place.step),
+            each.model or UNKNOWN,
+            count(each.usage.total_tokens if each.usage else None),
+        )
+        for each in trial.trace.cached
     )
 
 

@@ -33,7 +33,7 @@ class Continuations:
         """Record what these trials of one suite lack, and keep it in the cassettes of their cases as it arrives."""
         runner = TrialRunner(self.plan.project.root, self.plan.project.config.prices)
         try:
-            with store.recording_alone(self.plan.project.root, bench.name):
+            with store.recording_alone(self.plan.project.root, bench.tapes):
                 for case, group in itertools.groupby(tasks, key=lambda task: task.case.id):
                     left_out = Recorded(suite=bench.name, case=case, left_out=True)
                     self.recorded.append(left_out if self.budget.closed else self._record(bench, case, list(group), runner))
@@ -41,7 +41,7 @@ class Continuations:
             runner.close()
 
     def _record(self, bench: Bench, case: str, tasks: Sequence[Task], runner: TrialRunner) -> Recorded:
-        before = exchanges = store.read_cassette(self.plan.project.root, bench.name, case)
+        before = exchanges = store.read_cassette(self.plan.project.root, bench.tapes, case)
         problems: dict[str, None] = {}
         over_budget = False
         for task in tasks:
@@ -54,14 +54,14 @@ class Continuations:
                 break
             problems.update(dict.fromkeys(_problems(recorder)))
         if exchanges != before:
-            store.write_cassette(self.plan.project.root, bench.name, case, exchanges, bench.redactor)
+            store.write_cassette(self.plan.project.root, bench.tapes, case, exchanges, bench.redactor)
         return self._told(bench, case, exchanges[len(before) :], tuple(problems), over_budget=over_budget)
 
     def _recorder(self, bench: Bench, case: str, exchanges: tuple[Exchange, ...]) -> Recorder:
         def arrived(grown: list[Exchange]) -> None:
-            store.write_cassette(self.plan.project.root, bench.name, case, tuple(grown), bench.redactor)
+            store.write_cassette(self.plan.project.root, bench.tapes, case, tuple(grown), bench.redactor)
 
-        return Recorder(list(exchanges), mark(bench.variant), self.now, bench.redactor, budget=self.budget, arrived=arrived)
+        return Recorder(list(exchanges), mark(asker(bench)), self.now, bench.redactor, budget=self.budget, arrived=arrived)
 
     def _told(self, bench: Bench, case: str, fresh: Sequence[Exchange], problems: tuple[str, ...], *, over_budget: bool) -> Recorded:
         costs = [usage_cost(exchange, self.plan.project.config.prices) for exchange in fresh]
@@ -77,6 +77,11 @@ class Continuations:
             over_budget=over_budget,
             problems=problems,
         )
+
+
+def asker(bench: Bench) -> str:
+    """Return who asks for continuations: a variant; with its suite where the cassettes are those of another one."""
+    return bench.variant if bench.tapes == bench.name else f"{bench.name}@{bench.variant}"
 
 
 def _problems(recorder: Recorder) -> list[str]:

@@ -1,7 +1,7 @@
 """A plan: the suites, variants and cases that a command is to run, loaded and checked before anything runs."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,14 +13,17 @@ from harness.cassette.segments import Segments, segments
 from harness.checks import CheckContext
 from harness.clock import ClockKind
 from harness.config import DEFAULT, Project, Suite, Variant
+from harness.coverage import Shape
 from harness.dataset import Case, Dataset, FaultSpec, parse
 from harness.errors import ConfigError, GraphError, NothingRan, UsageError, WireStop
 from harness.experiment import SuiteProvenance
 from harness.graph import Target, Wanted
+from harness.runner import checkpoints
 from harness.runner.rules import normalisers_of, redactor_of
 from harness.schema import nearest
 from harness.script import Script
 from harness.script import parse as parse_script
+from harness.shape import shape
 from harness.store import TrialKey
 from harness.wire.trial import take_strays
 
@@ -50,12 +53,12 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """One suite under one variant, ready to run. `nodes` and `fingerprint` are those of the graph built once for a look at it."""
+    """One suite under one variant, ready to run. `nodes`, `fingerprint` and `shape` are those of the graph built once for a look at it."""
 
     name: str
     variant: str
     suite: Suite
-    target: Target
+    target: Target | None
     wanted: Wanted
     dataset: Dataset
     cases: tuple[Case, ...]
@@ -64,10 +67,28 @@ class Bench:
     mode: str
     nodes: tuple[str, ...]
     fingerprint: str
+    shape: Shape
     script: Script | None = None
     stored_prompts: prompt.Prompts = field(default_factory=dict)
     redactor: Redactor = BUILT_IN
     normalisers: tuple[Normaliser, ...] = ()
+    postgres_env: str = ""
+
+    def checks_of(self, case: Case) -> tuple[str, ...]:
+        """Return the names of the checks that are run over a case."""
+        return checks.applicable(case, self.context(case)) if self.suite.checks is None else self.suite.checks
+
+    @property
+    def tapes(self) -> str:
+        """Return the suite whose cassettes are replayed."""
+        return self.suite.cassettes or self.name
+
+    def build(self, checkpointer: Callable[[], Any]) -> Any:
+        """Build the graph of this variant; an agent behind a URL has none here."""
+        if self.target is None:
+            message = f"suite {self.name!r} has no graph in this process"
+            raise GraphError(message)
+        return self.target.build(self.wanted, checkpointer)
 
     def taken_apart(self, request: Request) -> Segments:
         """Take a redacted request apart as this suite compares it: its texts normalised."""
@@ -75,7 +96,13 @@ class Bench:
 
     def context(self, case: Case) -> CheckContext:
         """Return what the checks of a case need to know of the suite."""
-        return CheckContext(routes=dict(self.suite.routes), limits=self.suite.limits.override(case.expected.limits), nodes=self.nodes)
+        suite = self.suite
+        return CheckContext(
+            routes=dict(suite.routes),
+            confidence=dict(suite.confidence),
+            limits=suite.limits.override(case.expected.limits),
+            nodes=self.nodes,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +142,8 @@ def prepare(project: Project, selection: Selection) -> Plan:
     benches = [
         _bench(project, name, suite, variant, selection) for name, suite in suites for variant in _variants_of(suite, selection.variants)
     ]
+    for bench in benches:
+        _check_rehearsals(project, bench)
     if not any(bench.cases for bench in benches):
         raise NothingRan(_nothing(benches, selection))
     return Plan(project, tuple(bench for bench in benches if bench.cases or not selection.narrows), selection)
@@ -163,14 +192,12 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
     dataset = _dataset(project, suite)
     _check_must_pass(project, name, suite, dataset)
     cases = _of_variant(dataset, suite, variant_name)
-    store.refuse_colliding_cassettes(name, (case.id for case in dataset.cases))
+    _check_faults(suite, name, dataset)
+    store.refuse_colliding_cassettes(suite.cassettes or name, (case.id for case in dataset.cases))
     stored_prompts = store.read_prompts(project.root, project.config.prompts_dir)
     prompts = prompt.choose(stored_prompts, variant.prompts, where=where)
-    target = graph.load(suite.graph, root=project.root, where=project.where(name, "graph"))
     wanted = _wanted(variant, prompts)
-    target.check(wanted)
-    look = _look(target, wanted)
-    _check_look(project, name, suite, look)
+    target, look = _loaded(project, name, suite, wanted)
     return Bench(
         name=name,
         variant=variant_name,
@@ -181,14 +208,50 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
         cases=_with_faults(_select(cases, name, selection), selection.faults),
         checks=_checks(project, name, suite),
         prompts=prompts,
-        mode=_mode(suite, look, name),
+        mode=_mode(suite, look, name) if target else "http",
         nodes=graph.node_names(look) if look is not None else (),
-        fingerprint=graph.fingerprint(look) if look is not None else "unknown: the factory asks a model while it builds",
+        fingerprint=_fingerprint(target, look),
+        shape=_shape(target, look),
         script=parse_script(store.read_script_text(project.root, suite.script), path=suite.script) if suite.script else None,
         stored_prompts=stored_prompts,
         redactor=redactor_of(project),
         normalisers=normalisers_of(project, name),
+        postgres_env=project.config.postgres_env,
     )
+
+
+def _loaded(project: Project, name: str, suite: Suite, wanted: Wanted) -> tuple[Target | None, Any]:
+    """Return the graph's factory and a graph built once; neither where the agent is behind a URL."""
+    if suite.is_deployed:
+        return None, None
+    target = graph.load(suite.graph, root=project.root, where=project.where(name, "graph"))
+    target.check(wanted)
+    look = _look(target, wanted)
+    _check_look(project, name, suite, look)
+    return target, look
+
+
+def _fingerprint(target: Target | None, look: Any) -> str:
+    if target is None:
+        return "unknown: the graph is in another process"
+    return graph.fingerprint(look) if look is not None else "unknown: the factory asks a model while it builds"
+
+
+def _shape(target: Target | None, look: Any) -> Shape:
+    if target is None:
+        return Shape(unknown="the graph is in another process")
+    return shape(look) if look is not None else Shape(unknown="the factory asks a model while it builds")
+
+
+def _check_faults(suite: Suite, name: str, dataset: Dataset) -> None:
+    """Refuse faults that an agent behind a URL has no place for."""
+    for case in dataset.cases:
+        for spec in case.faults if suite.is_deployed else ():
+            if spec.at.node or spec.at.is_tool:
+                message = (
+                    f"suite {name!r}, case {case.id!r}: a fault at a node or a tool cannot strike an agent behind a URL; use at.model_call"
+                )
+                raise ConfigError(message)
 
 
 def _dataset(project: Project, suite: Suite) -> Dataset:
@@ -250,6 +313,27 @@ def _check_look(project: Project, name: str, suite: Suite, look: Any) -> None:
             "so it ends there for good; let the factory take `checkpointer`"
         )
         raise GraphError(message)
+
+
+def _check_rehearsals(project: Project, bench: Bench) -> None:
+    """Refuse cases that are to be run again in other ways where that cannot be."""
+    if bench.target is None and any({"crash", "streaming"} & set(bench.checks_of(case)) for case in bench.cases):
+        message = (
+            f"{project.where(bench.name, 'graph')}: the checks 'crash' and 'streaming' need the graph itself, not an agent behind a URL"
+        )
+        raise ConfigError(message)
+    cases = [case for case in bench.cases if "crash" in bench.checks_of(case)]
+    if cases and bench.target and not bench.target.takes("checkpointer"):
+        message = (
+            f"{project.where(bench.name, 'graph')}: the check 'crash' resumes a new graph from stored checkpoints; "
+            "let the factory take `checkpointer`"
+        )
+        raise ConfigError(message)
+    for case in cases:
+        suite_s, own = bench.suite.checkpointers, case.expected.crash
+        where = project.where(bench.name, "checkpointers") if own is None else f"{bench.suite.dataset}: case {case.id!r}: expected.crash"
+        for backend in suite_s if own is None else own:
+            checkpoints.check(backend, postgres_env=project.config.postgres_env, where=where)
 
 
 def memory() -> Any:
@@ -337,7 +421,8 @@ def _provenance(project: Project, bench: Bench, selection: Selection) -> SuitePr
         cases=len(bench.cases),
         dataset=suite.dataset,
         dataset_digest=bench.dataset.digest,
-        cassettes_digest=store.cassettes_digest(project.root, bench.name, tuple(case.id for case in bench.cases)),
+        cassettes=suite.cassettes or "",
+        cassettes_digest=store.cassettes_digest(project.root, bench.tapes, tuple(case.id for case in bench.cases)),
         graph=suite.graph,
         graph_fingerprint=bench.fingerprint,
         prompts={name: f"{chosen.version}@{chosen.digest}" for name, chosen in bench.prompts.items()},
@@ -348,10 +433,12 @@ def _provenance(project: Project, bench: Bench, selection: Selection) -> SuitePr
         build=suite.build,
         checks=tuple(suite.checks) if suite.checks is not None else ("auto",),
         routes=dict(suite.routes),
+        confidence=dict(suite.confidence),
         gate=dict(suite.gate),
         must_pass=_must_pass(bench),
         normalise=suite.normalise,
         freeze=suite.freeze.model_dump(mode="json", exclude_defaults=True),
         faults=tuple(map(str, selection.faults)),
         selected=selection.narrows,
+        shape=bench.shape,
     )

@@ -3,6 +3,7 @@
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -11,6 +12,9 @@ from harness.errors import HarnessError
 
 Work = Callable[[int], str]
 """Runs the task of an index and returns its line."""
+
+Start = Callable[[], AbstractContextManager[Work]]
+"""Called once in each worker process."""
 
 
 @dataclass(slots=True)
@@ -40,7 +44,7 @@ def can_fork() -> bool:
     return "fork" in multiprocessing.get_all_start_methods()
 
 
-def spread(tasks: Sequence[int], start: Callable[[], Work], jobs: int, died: Callable[[WorkerDied], str]) -> Iterator[tuple[int, str]]:
+def spread(tasks: Sequence[int], start: Start, jobs: int, died: Callable[[WorkerDied], str]) -> Iterator[tuple[int, str]]:
     """Run tasks in `jobs` forked processes and yield (task, line) as they end; `start` is called once in each process."""
     context = multiprocessing.get_context("fork")
     remaining = iter(tasks)
@@ -60,7 +64,7 @@ def spread(tasks: Sequence[int], start: Callable[[], Work], jobs: int, died: Cal
             worker.process.join()
 
 
-def _start(context: Any, start: Callable[[], Work], workers: dict[Connection, _Worker]) -> _Worker:
+def _start(context: Any, start: Start, workers: dict[Connection, _Worker]) -> _Worker:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, ours, start), daemon=False)
     process.start()
@@ -94,13 +98,13 @@ def _take(worker: _Worker, workers: dict[Connection, _Worker], died: Callable[[W
     yield task, line
 
 
-def _serve(pipe: Connection, other_end: Connection, start: Callable[[], Work]) -> None:
+def _serve(pipe: Connection, other_end: Connection, start: Start) -> None:
     """Run what the parent hands out until it hands out None."""
     other_end.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    work = start()
-    while (task := pipe.recv()) is not None:
-        try:
-            pipe.send(work(task))
-        except HarnessError as error:
-            pipe.send(error)
+    with start() as work:
+        while (task := pipe.recv()) is not None:
+            try:
+                pipe.send(work(task))
+            except HarnessError as error:
+                pipe.send(error)

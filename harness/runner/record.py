@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from harness import store
@@ -13,7 +13,7 @@ from harness.dataset import Case
 from harness.errors import UsageError
 from harness.report.recording import Recorded, known_sum
 from harness.runner.plan import Bench, Plan, by_case
-from harness.runner.pool import WorkerDied, can_fork, spread
+from harness.runner.pool import Work, WorkerDied, can_fork, spread
 from harness.runner.trial import TrialRunner
 from harness.wire.budget import Budget
 from harness.wire.layers import Recorder
@@ -57,29 +57,28 @@ def record(plan: Plan, terms: Terms) -> Iterator[tuple[int, Recorded]]:
         for suite in sorted({task.suite for task in tasks}):
             alone.enter_context(store.recording_alone(plan.project.root, suite))
         if terms.jobs > 1 and len(tasks) > 1 and can_fork():
-            lines = spread(range(len(tasks)), lambda: _work(plan, tasks, terms, _runner(plan)), terms.jobs, died)
+            lines = spread(range(len(tasks)), lambda: _working(plan, tasks, terms), terms.jobs, died)
             yield from ((index, Recorded.model_validate_json(line)) for index, line in lines)
             return
-        runner = _runner(plan)
-        try:
-            work = _work(plan, tasks, terms, runner)
+        with _working(plan, tasks, terms) as work:
             yield from ((index, Recorded.model_validate_json(work(index))) for index in range(len(tasks)))
-        finally:
-            runner.close()
 
 
-def _runner(plan: Plan) -> TrialRunner:
-    return TrialRunner(plan.project.root, plan.project.config.prices, clock="real")
+@contextmanager
+def _working(plan: Plan, tasks: list[Task], terms: Terms) -> Iterator[Work]:
+    """Yield what records the case of an index."""
+    runner = TrialRunner(plan.project.root, plan.project.config.prices, clock="real")
 
-
-def _work(plan: Plan, tasks: list[Task], terms: Terms, runner: TrialRunner) -> Callable[[int], str]:
     def work(index: int) -> str:
         task = tasks[index]
         if terms.budget.closed:
             return Recorded(suite=task.suite, case=task.case.id, left_out=True).to_json()
         return _Recording(plan, task, terms, runner).run().to_json()
 
-    return work
+    try:
+        yield work
+    finally:
+        runner.close()
 
 
 class _Recording:

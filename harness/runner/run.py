@@ -6,17 +6,19 @@ import importlib.metadata
 import itertools
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import graph, price, store
 from harness.dataset import Case
 from harness.errors import UsageError
-from harness.experiment import Experiment, Trial
+from harness.experiment import Experiment, Trial, read_trial
 from harness.gate import Summary, judge_experiment
+from harness.runner.bounds import Bounds, in_order
 from harness.runner.plan import Bench, Plan
-from harness.runner.pool import WorkerDied, can_fork, spread
+from harness.runner.pool import Work, WorkerDied, can_fork, spread
+from harness.runner.rehearsal import rehearsed
 from harness.runner.trial import TrialRunner
 from harness.store import ExperimentFolder, TrialKey
 from harness.trace import Crash, Trace
@@ -126,44 +128,61 @@ def check_resumable(plan: Plan, head: Experiment, identifier: str) -> None:
         raise UsageError(message)
 
 
-def execute(plan: Plan, folder: ExperimentFolder, *, jobs: int, progress: Progress) -> None:
-    """Run what the folder lacks, append each trial as it ends, and put them in dataset order at the end."""
+def execute(plan: Plan, folder: ExperimentFolder, *, jobs: int, progress: Progress, bounds: Bounds) -> str:
+    """Run what the folder lacks, append each trial as it ends, and put them in dataset order at the end.
+
+    Within bounds, trials are kept in dataset order up to the first that would go over; return why it stopped there, if it did.
+    """
     tasks = tasks_of(plan)
-    with folder.appending():
+    stopped = ""
+    with folder.appending(), contextlib.ExitStack() as running:
         missing = [index for index, task in enumerate(tasks) if task.key not in folder.done]
         finished = len(tasks) - len(missing)
-        for index, line in lines(plan, tasks, missing, jobs):
+        done = running.enter_context(contextlib.closing(lines(plan, tasks, missing, jobs)))
+        if bounds.set:
+            bounds.count(folder.trials())
+        for index, line in in_order(done, missing) if bounds.set else done:
+            stopped = _over(bounds, tasks[index], line)
+            if stopped:
+                break
             folder.append(tasks[index].key, line)
             finished += 1
             progress(finished, len(tasks))
     folder.put_in_order(plan.keys())
+    return stopped
 
 
-def lines(plan: Plan, tasks: list[Task], missing: list[int], jobs: int) -> Iterator[tuple[int, str]]:
+def _over(bounds: Bounds, task: Task, line: str) -> str:
+    """Say where and why a run stops before a trial; nothing where it goes on."""
+    reason = bounds.over(read_trial(line, path="worker", number=1)) if bounds.set else ""
+    return f"stopped by the budget before {task.bench.name} {task.case.id!r}: {reason}" if reason else ""
+
+
+def lines(plan: Plan, tasks: list[Task], missing: list[int], jobs: int) -> Generator[tuple[int, str], None, None]:
     """Run the tasks of these indices and yield (index, trial as JSON) as they end."""
-    if jobs > 1 and len(missing) > 1 and can_fork():
-        yield from spread(missing, lambda: _work(plan, tasks)[0], jobs, lambda death: _dead(tasks[death.task], death).to_json())
+    if jobs > 1 and len(missing) > 1 and can_fork() and not any(bench.suite.serves_one for bench in plan.benches):
+        yield from spread(missing, lambda: _working(plan, tasks), jobs, lambda death: _dead(tasks[death.task], death).to_json())
         return
-    work, close = _work(plan, tasks)
-    try:
+    with _working(plan, tasks) as work:
         for index in missing:
             yield index, work(index)
-    finally:
-        close()
 
 
-def _work(plan: Plan, tasks: list[Task]) -> tuple[Callable[[int], str], Callable[[], None]]:
+@contextlib.contextmanager
+def _working(plan: Plan, tasks: list[Task]) -> Iterator[Work]:
+    """Yield what runs the task of an index."""
     runner = TrialRunner(plan.project.root, plan.project.config.prices, plan.selection.clock)
-
-    def work(index: int) -> str:
-        return run_task(tasks[index], runner).to_json()
-
-    return work, runner.close
+    try:
+        yield lambda index: run_task(tasks[index], runner).to_json()
+    finally:
+        runner.close()
 
 
 def run_task(task: Task, runner: TrialRunner) -> Trial:
-    """Replay one trial over the cassette of its case."""
-    return runner.run(task.bench, task.case, task.repeat, runner.exchanges(task.bench.name, task.case.id))
+    """Replay one trial over the cassette of its case, and rehearse it where its checks ask for that."""
+    exchanges = runner.exchanges(task.bench.tapes, task.case.id)
+    trial = runner.run(task.bench, task.case, task.repeat, exchanges)
+    return rehearsed(runner, task.bench, task.case, trial, exchanges)
 
 
 def _dead(task: Task, death: WorkerDied) -> Trial:
@@ -172,13 +191,12 @@ def _dead(task: Task, death: WorkerDied) -> Trial:
     return Trial(suite=suite, variant=variant, case=case, repeat=repeat, outcome="error", trace=trace)
 
 
-def finish(folder: ExperimentFolder, *, now: dt.datetime) -> tuple[Experiment, tuple[Summary, ...]]:
-    """Judge the experiment and mark it done, with the proof of what it did: exchanges played, sockets opened."""
-    head = folder.head()
+def finish(folder: ExperimentFolder, *, now: dt.datetime, stopped: str = "") -> tuple[Experiment, tuple[Summary, ...]]:
+    """Judge the experiment and mark it done, or stopped, with the proof of what it did: exchanges played, sockets opened."""
+    head = folder.head().model_copy(update={"status": "stopped" if stopped else "done", "stopped": stopped})
     counts: Counter[str] = Counter()
     summaries = judge_experiment(head, _counted(folder.trials(), counts))
     done = {
-        "status": "done",
         "finished_at": now.isoformat(timespec="seconds"),
         "exchanges_played": counts["played"],
         "sockets_opened": counts["sockets"],

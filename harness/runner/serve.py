@@ -119,7 +119,9 @@ class Service:
         self.problems: list[str] = []
         self._root = project.root
         self._redactor = redactor_of(project)
-        self._suites = {name: _suite(project, name) for name in suites or project.config.suites}
+        self._suites = {
+            name: _suite(project, name, recorded=now is not None) for name in suites or _served(project, recorded=now is not None)
+        }
         self._now = now
         self._running: dict[Address, ServedTrial] = {}
         self._ended: list[ServedTrial] = []
@@ -207,7 +209,7 @@ class Service:
         key = (address.suite, address.case)
         if key in self._growing:
             return tuple(self._growing[key].exchanges)
-        exchanges = store.read_cassette(self._root, *key)
+        exchanges = store.read_cassette(self._root, self._suites[address.suite].suite.cassettes or address.suite, address.case)
         if self._now:
             self._growing[key] = _Growing(list(exchanges))
         return exchanges
@@ -233,8 +235,16 @@ class Service:
             self.problems.append(problem)
 
 
-def _suite(project: Project, name: str) -> ServedSuite:
+def _served(project: Project, *, recorded: bool) -> list[str]:
+    """Return the suites of a project, those with cassettes of their own if they are to be recorded."""
+    return [name for name, suite in project.config.suites.items() if not (recorded and suite.cassettes)]
+
+
+def _suite(project: Project, name: str, *, recorded: bool) -> ServedSuite:
     suite = project.suite(name)
+    if recorded and suite.cassettes:
+        message = f"{project.where(name, 'cassettes')}: it replays the cassettes of {suite.cassettes!r}; record that suite"
+        raise ConfigError(message)
     dataset = parse(store.read_dataset_text(project.root, suite.dataset), name=name, path=suite.dataset)
     versions = store.read_prompts(project.root, project.config.prompts_dir)
     prompts: dict[str, Prompts] = {

@@ -12,6 +12,7 @@ from harness.cell import Blow, Cell, judged
 from harness.dataset import Case
 from harness.experiment import Trial, read_trial
 from harness.fault import DAMAGES, damaged
+from harness.runner.continuation import asker
 from harness.runner.plan import Bench, Plan
 from harness.runner.run import Progress, Task, lines
 from harness.schema import digest
@@ -82,7 +83,7 @@ def _blows(bench: Bench, one: _Case) -> Iterator[Blow]:
 
 def _find_alike(plan: Plan, bench: Bench, one: _Case) -> None:
     """Find the blows that do the same to the same call as one before them: only that one is run."""
-    exchanges = store.read_cassette(plan.project.root, bench.name, one.case.id)
+    exchanges = store.read_cassette(plan.project.root, bench.tapes, one.case.id)
     seen: dict[tuple[str, int, str], int] = {}
     for index, blow in enumerate(one.blows):
         first = seen.setdefault((blow.at.to_json(), blow.times, _effect(blow, one.base, exchanges)), index)
@@ -152,10 +153,10 @@ def _fetch(plan: Plan, bench: Bench, cases: Sequence[_Case], fetch: Fetch, *, jo
 
 def _settle(plan: Plan, bench: Bench, one: _Case) -> None:
     """Leave on the cassette of a case those continuations that its trials played."""
-    name = (plan.project.root, bench.name, one.case.id)
+    name = (plan.project.root, bench.tapes, one.case.id)
     before = store.read_cassette(*name)
     used = {call.exchange for trial in one.trials.values() for call in trial.trace.calls}
-    after = settled(before, used, bench.variant)
+    after = settled(before, used, asker(bench))
     if after != before:
         store.write_cassette(*name, after, bench.redactor)
 

@@ -4,15 +4,11 @@ import asyncio
 import contextlib
 import contextvars
 import copy
-import re
-import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from langchain_core.caches import InMemoryCache
-from langchain_core.globals import get_llm_cache
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphRecursionError
 from langgraph.types import Command
@@ -23,36 +19,40 @@ from harness.cassette.exchange import Exchange
 from harness.cassette.miss import Known, Miss, record_command
 from harness.cassette.tape import Cassette, Cursor
 from harness.clock import ClockKind
-from harness.dataset import Case, End
+from harness.dataset import Budget, Case
 from harness.errors import WireStop
-from harness.experiment import Trial, outcome
+from harness.experiment import OVER_BUDGET, Trial, outcome
 from harness.freeze import frozen
+from harness.listen import listening
 from harness.observe import Observer, Story, last_text, plain
 from harness.price import Price, cost_usd
+from harness.runner.agent import Agent
+from harness.runner.caches import CachedModels, empty_model_cache, watched_nodes
+from harness.runner.crash import crash_of
+from harness.runner.ended import Ended
 from harness.runner.plan import Bench, memory
+from harness.runner.player import Plain, Play, Player
 from harness.runner.rules import taped
 from harness.score import Score, failed
-from harness.trace import Crash, Interrupt, Trace, WireCall
+from harness.trace import CachedAnswer, Interrupt, Trace, WireCall
 from harness.wire.faults import Faults
 from harness.wire.layers import Recorder, Replay, Scripted, place_name
+from harness.wire.spending import Spending
 from harness.wire.tools import ToolFaults, faulty
-from harness.wire.trial import Layer, LiveConnection, MissingExchange, NeverAnswered, TrialWire, running, wire_call
+from harness.wire.trial import Layer, NeverAnswered, TrialWire, running, wire_call
 
 _LEFTOVERS_S = 1.0
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 
 
-@dataclass(slots=True)
-class Ended:
-    """How the graph's execution ended, before anything is derived from it."""
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """One execution of a case's graph over a wire of its own: how it ended, what it did, and what stood behind the seam."""
 
-    ends: End = "answer"
-    state: Any = None
-    interrupts: tuple[Interrupt, ...] = ()
-    crash: BaseException | None = None
-    answers: list[Any] = field(default_factory=list)
-    recursion_limit: int | None = None
-    duration_s: float | None = None
+    ended: Ended
+    trace: Trace
+    story: Story
+    wire: TrialWire
+    layers: tuple[Layer | ToolFaults, ...]
 
 
 class TrialRunner:
@@ -64,6 +64,7 @@ class TrialRunner:
     def __init__(self, root: Path, prices: Mapping[str, Price], clock: ClockKind = "virtual") -> None:
         self._root = root
         self._prices = prices
+        self._agents: dict[str, Agent] = {}
         self._clock = clock
         self._patch: contextlib.ExitStack | None = None
         self._loop = asyncio.Runner()
@@ -73,8 +74,11 @@ class TrialRunner:
         self._read: tuple[tuple[str, str], tuple[Exchange, ...]] = (("", ""), ())
 
     def close(self) -> None:
-        """Close the event loop, and give Python its own clocks back."""
+        """Close the event loop, end the agents that were started, and give Python its own clocks back."""
         self._loop.close()
+        for agent in self._agents.values():
+            agent.close()
+        self._agents.clear()
         if self._patch is not None:
             self._patch.close()
 
@@ -98,6 +102,32 @@ class TrialRunner:
 
         `replay` makes the layer that answers from the cassette.
         """
+        with self._performed(bench, case, repeat, exchanges, recorder=recorder, replay=replay) as done:
+            if recorder:
+                _put_in_order(recorder, len(exchanges), done.wire, done.story)
+            scores = (*_scores(bench, bench.redactor.value(case), done.trace), *_unplayed(case, done.ended, done.layers))
+            scores = tuple(bench.redactor.value(score) for score in scores)
+        self.played = done.wire.cursor.played
+        return _trial(bench, case, repeat=repeat, trace=done.trace, scores=scores, wire=done.wire, story=done.story)
+
+    def perform(self, bench: Bench, case: Case, repeat: int, exchanges: tuple[Exchange, ...], play: Play) -> Performance:
+        """Execute the graph of a case once more, as `play` does it, over the same exchanges; nothing is checked."""
+        with self._performed(bench, case, repeat, exchanges, play=play) as done:
+            return done
+
+    @contextlib.contextmanager
+    def _performed(
+        self,
+        bench: Bench,
+        case: Case,
+        repeat: int,
+        exchanges: tuple[Exchange, ...],
+        *,
+        play: Play | None = None,
+        recorder: Recorder | None = None,
+        replay: Callable[[Cursor, Known], Layer] = lambda cursor, _known: Replay(cursor),
+    ) -> Iterator[Performance]:
+        """Execute the graph; the wire still answers, its judges for instance, until the block ends."""
         observer = Observer()
         cursor = Cursor(self._taped(bench, exchanges), bench.suite.match, bench.variant)
         known = self._known(bench, case)
@@ -111,28 +141,23 @@ class TrialRunner:
             allow_hosts=bench.suite.allow_hosts,
             ignore_hosts=bench.suite.ignore_hosts,
             live=recorder,
+            spending=None if recorder or bench.suite.budget == Budget() else Spending(bench.suite.budget, self._prices),
         )
-        _empty_model_cache()
         tool_faults = ToolFaults(case.faults, lambda: observer.position()[0], wire)
 
         def execute() -> Ended:
-            with _frozen(bench, case, observer), faulty(tool_faults):
-                return self._execute(bench, case, repeat, observer)
+            with _steady(bench), listening(observer), _frozen(bench, case, observer), faulty(tool_faults):
+                return self._execute(bench, case, repeat, observer, play or self._plainly(bench))
 
         with running(wire):
-            ended = self._execute_on_clock(observer, wire, execute)
+            ended = self._execute_on_clock(observer, wire, execute) if bench.target else self._ask_agent(bench, case, wire, observer)
             if wire.hangs is not None:  # the code under test may have swallowed the exception that said it
                 ended.ends, ended.crash, ended.duration_s = "error", NeverAnswered(wire.hangs), None
             if wire.broken:
                 raise wire.broken
             story = observer.story()
-            if recorder:
-                _put_in_order(recorder, len(exchanges), wire, story)
-            trace = bench.redactor.value(self._trace(ended, story, wire))
-            scores = (*_scores(bench, bench.redactor.value(case), trace), *_unplayed(case, ended, (*layers, tool_faults)))
-            scores = tuple(bench.redactor.value(score) for score in scores)
-        self.played = cursor.played
-        return _trial(bench, case, repeat=repeat, trace=trace, scores=scores, wire=wire, story=story)
+            trace = bench.redactor.value(self._trace(bench, ended, story, wire))
+            yield Performance(ended, trace, story, wire, (*layers, tool_faults))
 
     def _taped(self, bench: Bench, exchanges: tuple[Exchange, ...]) -> Cassette:
         """Return the cassette of these exchanges; repeats of a case share what was made of it."""
@@ -145,8 +170,15 @@ class TrialRunner:
             prompts=_asked_first(bench.stored_prompts, {name: chosen.version for name, chosen in bench.prompts.items()}),
             parameters=frozenset(bench.wanted.parameters),
             prices=self._prices,
-            command=record_command(bench.name, bench.variant, case.id),
+            command=record_command(bench.tapes, bench.variant, case.id),
         )
+
+    def _ask_agent(self, bench: Bench, case: Case, wire: TrialWire, observer: Observer) -> Ended:
+        ended = Ended()
+        if bench.name not in self._agents:
+            self._agents[bench.name] = Agent(bench, self._root)
+        self._agents[bench.name].converse(case, wire, observer, ended)
+        return ended
 
     def _execute_on_clock(self, observer: Observer, wire: TrialWire, execute: Callable[[], Ended]) -> Ended:
         """Execute the graph in virtual time, unless real time is asked for or real servers answer."""
@@ -166,21 +198,21 @@ class TrialRunner:
         ended.duration_s = passing.elapsed_s
         return ended
 
-    def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer) -> Ended:
+    def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer, play: Play) -> Ended:
+        models = CachedModels(observer)
         config: RunnableConfig = {
-            "callbacks": [observer],
-            "configurable": {"thread_id": f"{bench.name}/{bench.variant}/{case.id}/{repeat}"},
+            "callbacks": [observer, models],
+            "configurable": {"thread_id": thread_of(bench, case, repeat)},
         }
         if bench.suite.recursion_limit is not None:
             config["recursion_limit"] = bench.suite.recursion_limit
         ended = Ended()
+        empty_model_cache()
         try:
-            graph = self._graph(bench)
-            ended.recursion_limit = bench.suite.recursion_limit or (graph.config or {}).get("recursion_limit")
-            if bench.mode == "invoke":
-                _converse(graph, case, config, ended, graph.invoke)
-            else:
-                _converse(graph, case, config, ended, self._ainvoke(graph))
+            player = play(self._awaited)
+            ended.recursion_limit = (player.graph.config or {}).get("recursion_limit")
+            with watched_nodes(player.graph, observer):
+                _converse(player, case, config, ended, player.invoke)
         except GraphRecursionError:
             ended.ends = "limit"
         except KeyboardInterrupt:
@@ -189,11 +221,16 @@ class TrialRunner:
             ended.ends, ended.crash = "error", error
             if not isinstance(error, Exception | WireStop):
                 self._renew_loop()
+        ended.cached = models.noted
         return ended
 
-    def _ainvoke(self, graph: Any) -> Callable[[Any, RunnableConfig], Any]:
-        """Return the graph's asynchronous form as a plain function. Each call has a context of its own: the loop would keep the first."""
-        return lambda payload, config: self._loop.run(_alone(graph.ainvoke(payload, config)), context=contextvars.copy_context())
+    def _plainly(self, bench: Bench) -> Play:
+        """Return what invokes the graph once for each turn, as most users do."""
+        return lambda awaited: Plain(self._graph(bench), bench.mode, awaited)
+
+    def _awaited(self, work: Any) -> Any:
+        """Run a coroutine in the event loop. Each has a context of its own: the loop would keep the first."""
+        return self._loop.run(_alone(work), context=contextvars.copy_context())
 
     def _renew_loop(self) -> None:
         """Start a new event loop after an exception that may have stopped the old one."""
@@ -202,6 +239,9 @@ class TrialRunner:
         self._loop = asyncio.Runner()
 
     def _graph(self, bench: Bench) -> Any:
+        if bench.target is None:
+            message = f"suite {bench.name!r} has no graph in this process"
+            raise RuntimeError(message)
         if bench.suite.build == "trial":
             return bench.target.build(bench.wanted, memory)
         key = (bench.name, bench.variant)
@@ -209,19 +249,21 @@ class TrialRunner:
             self._graphs[key] = bench.target.build(bench.wanted, memory)
         return self._graphs[key]
 
-    def _trace(self, ended: Ended, story: Story, wire: TrialWire) -> Trace:
+    def _trace(self, bench: Bench, ended: Ended, story: Story, wire: TrialWire) -> Trace:
         return Trace(
             steps=story.steps(),
             calls=tuple(self._priced(call) for call in _calls(wire, story)),
             tools=story.tools(),
             retrievers=story.retrievers(),
             interrupts=ended.interrupts,
+            cached=_cached(ended, story),
             state=plain(ended.state),
             text=last_text(ended.state),
             ends=ended.ends,
             duration_s=ended.duration_s,
-            crash=self._crash(ended.crash, story) if ended.crash else None,
-            recursion_limit=ended.recursion_limit,
+            crash=crash_of(ended.crash, node=story.running_node(), root=self._root) if ended.crash else None,
+            recursion_limit=bench.suite.recursion_limit or ended.recursion_limit,
+            unseen=ended.unseen,
         )
 
     def _priced(self, call: WireCall) -> WireCall:
@@ -231,15 +273,15 @@ class TrialRunner:
         cost = cost_usd(call.usage, models=(call.answered_model, call.model), host=host, own=self._prices)
         return call.model_copy(update={"cost_usd": cost})
 
-    def _crash(self, error: BaseException, story: Story) -> Crash | None:
-        if isinstance(error, MissingExchange | LiveConnection):
-            return None
-        return Crash(
-            type=type(error).__name__,
-            message=_ADDRESS.sub("0x…", _said(error)),
-            node=story.running_node(),
-            traceback=_frames(error, self._root),
-        )
+
+def thread_of(bench: Bench, case: Case, repeat: int) -> str:
+    """Return the id of the thread that a trial runs on."""
+    return f"{bench.name}/{bench.variant}/{case.id}/{repeat}"
+
+
+def _steady(bench: Bench) -> contextlib.AbstractContextManager[None]:
+    """Keep the pauses between attempts the same in every trial; where the suite freezes `random`, they follow its seed."""
+    return clock.steady_jitter() if bench.suite.freeze.random is None else contextlib.nullcontext()
 
 
 def _frozen(bench: Bench, case: Case, observer: Observer) -> contextlib.AbstractContextManager[None]:
@@ -278,14 +320,7 @@ async def _alone(work: Any) -> Any:
             await asyncio.wait(others, timeout=_LEFTOVERS_S)
 
 
-def _empty_model_cache() -> None:
-    """Empty LangChain's in-memory model cache: what one trial asked must not answer another."""
-    cache = get_llm_cache()
-    if isinstance(cache, InMemoryCache):
-        cache.clear()
-
-
-def _converse(graph: Any, case: Case, config: RunnableConfig, ended: Ended, invoke: Any) -> None:
+def _converse(graph: Player, case: Case, config: RunnableConfig, ended: Ended, invoke: Any) -> None:
     """Invoke the graph, and resume it as the case says while it stops for a human; `ended` is filled as it goes."""
     payload: Any = copy.deepcopy(case.inputs)
     ended.answers = list(copy.deepcopy(case.resume))
@@ -304,12 +339,13 @@ def _converse(graph: Any, case: Case, config: RunnableConfig, ended: Ended, invo
 
 
 def _resumed(dynamic: list[Any], answers: list[Any]) -> Any:
-    """Take the answers to what waits off the list: one for a static interrupt, one for each dynamic one that has an answer left."""
+    """Take the answers to what waits off the list: one for a static interrupt, one for each dynamic one that has an answer left.
+
+    Each is given by the interrupt's id: LangGraph takes a bare null or an empty object for no answer at all.
+    """
     if not dynamic:
         answers.pop(0)
         return None
-    if len(dynamic) == 1:
-        return Command(resume=answers.pop(0))
     return Command(resume={interrupt.id: answers.pop(0) for interrupt in dynamic if answers})
 
 
@@ -326,6 +362,12 @@ def _static_interrupts(graph: Any, config: RunnableConfig) -> list[Interrupt]:
     if not graph.checkpointer:
         return []
     return [Interrupt(node=node) for node in graph.get_state(config).next]
+
+
+def _cached(ended: Ended, story: Story) -> tuple[CachedAnswer, ...]:
+    """Return the cached answers in the order of the graph's steps."""
+    ordered = sorted(ended.cached, key=lambda pair: (story.order(pair[1]), pair[0].to_json()))
+    return tuple(answer.model_copy(update={"place": story.place(answer.place, span)}) for answer, span in ordered)
 
 
 def _calls(wire: TrialWire, story: Story) -> Iterable[WireCall]:
@@ -376,6 +418,8 @@ def _trial(bench: Bench, case: Case, *, repeat: int, trace: Trace, scores: tuple
             *scores,
             failed("unused", "unused", f"{unused} recorded exchange(s) of this variant were not asked for", value=float(unused)),
         )
+    if wire.over_budget:
+        scores = (failed(OVER_BUDGET, OVER_BUDGET, f"stopped: {wire.over_budget}"),)
     return Trial(
         suite=bench.name,
         variant=bench.variant,
@@ -386,8 +430,8 @@ def _trial(bench: Bench, case: Case, *, repeat: int, trace: Trace, scores: tuple
             scores,
             misses,
             live,
-            expects_error=case.expected.ends == "error" and trace.crash is not None,
-            optional=_optional(bench, case),
+            expects_error=bool(wire.over_budget) or (case.expected.ends == "error" and trace.crash is not None),
+            optional=optional(bench, case),
         ),
         trace=trace,
         scores=() if misses else scores,
@@ -400,7 +444,7 @@ def _trial(bench: Bench, case: Case, *, repeat: int, trace: Trace, scores: tuple
     )
 
 
-def _optional(bench: Bench, case: Case) -> frozenset[str]:
+def optional(bench: Bench, case: Case) -> frozenset[str]:
     """Return the checks that nobody asked for, or that this version cannot measure: being unscored, they do not spoil a trial."""
     limits = bench.context(case).limits
     return frozenset({"duration"} if limits.tokens is not None or limits.cost_usd is not None else {"duration", "cost"})
@@ -417,29 +461,3 @@ def _put_in_order(recorder: Recorder, start: int, wire: TrialWire, story: Story)
     ranks = {note.reply.exchange: story.order(note.span) for note in wire.notes if note.reply is not None and note.reply.source == "live"}
     fresh = sorted(enumerate(recorder.exchanges[start:], start), key=lambda pair: (ranks.get(pair[0], 0), pair[0]))
     recorder.exchanges[start:] = [exchange for _, exchange in fresh]
-
-
-def _said(error: BaseException) -> str:
-    try:
-        return str(plain(str(error)))
-    except Exception:  # noqa: BLE001, the user's own exception may not even be printable
-        return "(its text cannot be read)"
-
-
-def _frames(error: BaseException, root: Path) -> str:
-    """Return the stack as `file:line in function`, files relative to the project; the same on every machine."""
-    lines = [
-        f"{_relative(frame.filename, root)}:{frame.lineno} in {frame.name}"
-        for frame in _own_frames(traceback.extract_tb(error.__traceback__), root)
-    ]
-    return "\n".join(lines)
-
-
-def _own_frames(frames: Sequence[traceback.FrameSummary], root: Path) -> Sequence[traceback.FrameSummary]:
-    own = [frame for frame in frames if frame.filename.startswith(str(root)) and "site-packages" not in frame.filename]
-    return own or frames[-3:]
-
-
-def _relative(filename: str, root: Path) -> str:
-    path = Path(filename)
-    return str(path.relative_to(root)) if path.is_relative_to(root) else "/".join(path.parts[-2:])

@@ -18,7 +18,7 @@ from harness.errors import HarnessError, UsageError, WireStop
 from harness.schema import canonical_json
 from harness.wire.address import OWN, RESTART, Address, parse
 from harness.wire.intake import Refused, read_body
-from harness.wire.trial import Note, TrialWire
+from harness.wire.trial import BudgetStop, Note, TrialWire
 from harness.wire.upstream import BrokenAnswer, LiveAnswer, Upstream
 
 _EVENT_END = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)")
@@ -26,6 +26,10 @@ _MISS = 422  # no client library tries again on it
 _IDLE_S = 300
 _LOOK_AGAIN_S = 0.2
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "date", "server"})
+
+
+Route = Callable[[str], tuple[Address | None, str]]
+"""Parts the target of a request into the trial that it means and the path that the provider would see."""
 
 
 class Trials(Protocol):
@@ -53,12 +57,15 @@ class WireServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, trials: Trials, *, host: str = "127.0.0.1", port: int = 0, upstream: Upstream | None = None) -> None:
+    def __init__(
+        self, trials: Trials, *, host: str = "127.0.0.1", port: int = 0, upstream: Upstream | None = None, route: Route = parse
+    ) -> None:
         if not is_loopback(host):
             message = f"--host {host!r} is not a loopback address; the server answers this machine only: use 127.0.0.1, localhost or ::1"
             raise UsageError(message)
         self.trials = trials
         self.upstream = upstream
+        self.route = route
         self.stopping = threading.Event()
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -69,6 +76,7 @@ class WireServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.port: int = self.server_address[1]
         shown = f"[{host}]" if ":" in host else host
         self.origin = f"http://{shown}:{self.port}"
+        self.asked_at = upstream.origin if upstream else self.origin
         if upstream is not None and is_loopback(upstream.host) and upstream.port == self.port:
             self.server_close()
             message = f"--upstream {upstream.origin} is this server itself; name the real one"
@@ -107,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         try:
             self._check_host()
-            address, rest = parse(self.path)
+            address, rest = self.server.route(self.path)
             body = read_body(self.rfile, self.headers)
             if address is None or rest in {OWN, RESTART}:
                 self._own_page(address, rest)
@@ -154,10 +162,12 @@ class _Handler(BaseHTTPRequestHandler):
         if upstream is not None and not f"{rest.partition('?')[0]}/".startswith(f"{upstream.path}/"):
             message = f"the upstream's API begins at {upstream.path!r}: set the base URL to {self.server.origin}/SUITE/CASE{upstream.path}"
             raise Refused(404, "not_the_upstream", message)
-        origin = upstream.origin if upstream else self.server.origin
-        request = Request(self.command, f"{origin}{rest}", body, tuple(self.headers.items()))
+        request = Request(self.command, f"{self.server.asked_at}{rest}", body, tuple(self.headers.items()))
         try:
             note = trial.answer(request)
+        except BudgetStop as stop:
+            self._send_error(_MISS, "over_budget", f"harness: {stop}")
+            return
         except WireStop as stop:
             self._send_miss(trial, stop)
             return

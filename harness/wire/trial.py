@@ -21,6 +21,7 @@ from harness.cassette.tape import Cursor
 from harness.errors import HarnessError, WireStop
 from harness.experiment import LiveAttempt
 from harness.trace import Place, Source, WireCall, lasted
+from harness.wire.spending import Spending
 
 CONNECTION_LOST = "the connection was lost in the middle of the answer"
 _LATER_NOTED = 20
@@ -101,6 +102,10 @@ class MissingExchange(WireStop):
     """A request that nothing recorded answers."""
 
 
+class BudgetStop(WireStop):
+    """An answer that would have gone over the trial's budget."""
+
+
 class LiveConnection(WireStop):
     """A connection that was to be opened past the wire."""
 
@@ -147,6 +152,7 @@ class TrialWire:
         allow_hosts: Sequence[str] = (),
         ignore_hosts: Sequence[str] = (),
         live: Live | None = None,
+        spending: Spending | None = None,
     ) -> None:
         self.cursor = cursor
         self.clock: Clock | None = None
@@ -160,12 +166,14 @@ class TrialWire:
         self.sockets = 0
         self.broken: HarnessError | None = None
         self.hangs: str | None = None
+        self.over_budget = ""
         self.child_pipe = -1
         self._pid = os.getpid()
         self._layers = tuple(layers)
         self._position = position
         self._known = known
         self._redactor = redactor
+        self._spending = spending
         self._counts: dict[tuple[str, str | None], int] = {}
         self._lock = threading.RLock()
         self._missed: list[tuple[str, Ask]] = []
@@ -174,6 +182,8 @@ class TrialWire:
         """Answer a request. The note's reply is None where the request is to be passed to the real server."""
         with self._lock:
             ask, span = self._ask(request)
+            if self.over_budget:
+                raise BudgetStop(self.over_budget)
             if self.misses:
                 self._stop_after_miss(ask, span, thread)
             note = Note(ask, span, streamed=ask.segments.streamed, start_s=self.clock.elapsed_s if self.clock else None)
@@ -185,9 +195,20 @@ class TrialWire:
                 self.live.admit(ask)
                 self.reachable.add(request.host)
             elif reply is not None:
+                self._spend(ask, reply)
                 note.reply = reply
                 note.given, note.converted = self._fitted(reply, ask, span)
             return note
+
+    def _spend(self, ask: Ask, reply: Reply) -> None:
+        """Hold an answer against the budget; the trial stops before one that would go over."""
+        if self._spending is None or reply.response is None:
+            return
+        with self._unbroken():
+            over = self._spending.over(ask.segments, reply.response, ask.request.host)
+        if over:
+            self.over_budget = f"{ask.place}, {ask.segments.kind} request {ask.number}: {over}"
+            raise BudgetStop(self.over_budget)
 
     def pending(self, request: Request) -> Note | None:
         """Return the note of such a request that still waits for the real server's answer."""

@@ -131,6 +131,37 @@ def test_ten_minutes_pass_at_once(world):
     assert re.search(r"2 second +1 300.000 s 302.500 s", shown)
 
 
+def test_random_back_off_is_the_same_in_each_trial(world):
+    """The jitter of an SDK's and of LangGraph's pauses between attempts differs from pause to pause and never from trial to trial."""
+    nodes = """
+    from langgraph.types import RetryPolicy
+
+    TRIED = []
+
+
+    def ask(state):
+        TRIED.append(1)
+        if len(TRIED) % 3:
+            raise ConnectionError
+        return {"answers": [model.invoke("alpha").content]}
+
+
+    NODES = {}
+
+
+    def build():
+        graph = StateGraph(State)
+        graph.add_node("ask", ask, retry_policy=RetryPolicy(max_attempts=3))
+        graph.add_edge(START, "ask")
+        return graph.compile()
+    """
+    agent(world, nodes, faults=[{"at": {"model_call": 1}, "fault": "rate_limit", "times": 2}])
+    assert world.harness("run", "--repeat", "3").code == 0
+    durations = [trial.trace.duration_s for trial in world.trials()]
+    assert durations == [durations[0]] * 3
+    assert durations[0] > 300 + 0.5 + 1
+
+
 def test_a_node_that_no_trial_visited_has_no_duration(world):
     """A bound on the time of a node that is never visited cannot be evaluated, and says so."""
     agent(world, SYNC, tables="[suites.agent.gate]\n'node.gamma.duration_s.p95' = { max = 1 }", expected=ANSWERS)

@@ -212,11 +212,11 @@ def test_commands_do_what_is_shown(reader, document):
     reader.follow(document)
 
     if document == "docs/reference-suites.md":
-        newest = max((reader.folder / "reference/reports/experiments").iterdir())
-        summary = (newest / "summary.md").read_text("utf-8")
+        experiments = (reader.folder / "reference/reports/experiments").iterdir()
+        summaries = [(experiment / "summary.md").read_text("utf-8") for experiment in experiments]
         figures = [block for block in blocks_of(document) if block.marked("summary") is not None]
-        assert len(figures) == 3
-        assert all(block.text in summary for block in figures)
+        assert len(figures) >= 3
+        assert [str(block) for block in figures if not any(block.text in summary for summary in summaries)] == []
 
 
 @pytest.mark.parametrize("block", of(*SHELL))
@@ -453,7 +453,8 @@ def _near(cosine, library, one, other):
 
 def _tickets():
     text = (ROOT / "datasets/support_triage.jsonl").read_text("utf-8")
-    return dataset.parse(text, name="support_triage", path="support_triage.jsonl").cases
+    cases = dataset.parse(text, name="support_triage", path="support_triage.jsonl").cases
+    return [case for case in cases if case.expected.route]
 
 
 def _answered(case, variant):

@@ -66,7 +66,7 @@ def test_a_fault_that_strikes_nothing_fails(recorded):
         ("rate_limit@model_call=one", "at.model_call: input should be a valid integer (got 'one')"),
         ("rate_limit@model_call", "model_call has no value; write FAULT@PLACE"),
         ("rate_limit@model_call=1,model_call=2", "model_call stands twice"),
-        ("rate_limit@tool=look", "'rate_limit' is no fault of a tool; those are raise, empty"),
+        ("rate_limit@tool=look", "'rate_limit' is no fault of a tool; those are raise, hang"),
         ("rate_limit@times=2", "say where: model_call, embedding, tool_call, tool or node"),
         ("rate_limit@model_call=1,times=0", "times: input should be greater than or equal to 1 (got 0)"),
         ("auth@model_call=1,status=500", "a status is for 'server_error' and 'overloaded', not for 'auth'"),

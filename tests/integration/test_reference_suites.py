@@ -1,26 +1,50 @@
 """The reference suites: green from their cassettes, red for every seeded regression with the right reason, green for a no-op edit."""
 
+import json
+import tomllib
+from functools import cache
+
 import pytest
 from regressions import ROOT, Regression, assert_caught, assert_no_op, copy_of, edit, run, trials, unchanged
 
 
+@cache
+def everything():
+    """Return the document of all suites as they are."""
+    return run(ROOT)
+
+
 def test_all_suites_pass_offline():
     """`harness run` over all reference suites passes, with nothing but the cassettes."""
-    document = run(ROOT)
+    document = everything()
 
     assert document["verdict"] == "pass"
-    assert {name: suite["verdict"] for name, suite in document["suites"].items()} == {
-        "support_triage": "pass",
-        "research_loop": "pass",
-        "resilient_chain": "pass",
-        "safe_agent": "pass",
-    }
-    assert document["suites"]["support_triage"]["trials"] >= 60
+    named = tomllib.loads((ROOT / "harness.toml").read_text("utf-8"))["suites"]
+    assert {name: suite["verdict"] for name, suite in document["suites"].items()} == dict.fromkeys(named, "pass")
+    routers = ("support_triage", "docs_router", "semantic_router")
+    assert all(document["suites"][name]["trials"] >= 100 for name in routers)
+    assert document["suites"]["intent_workflow"]["trials"] >= 40
     assert document["suites"]["research_loop"]["trials"] >= 20
     assert document["suites"]["resilient_chain"]["trials"] >= 40
     assert document["suites"]["safe_agent"]["trials"] >= 40
     assert document["suites"]["support_triage"]["metrics"]["cost_usd.total"] > 0
     assert all(trial.get("live", []) == [] and trial.get("recorded", 0) == 0 for trial in trials(ROOT, document))
+
+
+def test_every_edge_interrupt_and_fallback_is_taken():
+    """Nothing that a reference graph declares is left out by its cases."""
+    suites = everything()["suites"]
+
+    missing = {name: [suite["coverage"][kind]["missing"] for kind in suite["coverage"]] for name, suite in suites.items()}
+    assert missing == {name: [[], [], []] for name in suites}
+
+
+@pytest.mark.parametrize("suite", ["support_triage", "docs_router", "semantic_router", "intent_workflow"])
+def test_every_case_of_a_router_says_what_it_is_for(suite):
+    """Each case has a reason of its own to be there."""
+    cases = [json.loads(line) for line in (ROOT / "datasets" / f"{suite}.jsonl").read_text("utf-8").splitlines()]
+
+    assert [case["id"] for case in cases if not case["metadata"].get("why")] == []
 
 
 def test_all_variants_replay():

@@ -126,3 +126,19 @@ def test_where_recording_is_refused(recorded, monkeypatch):
     assert (answer.code, answer.err.count("\n"), asked) == (2, 1, [])
     assert "refused where the variable CI is set" in answer.err
     assert (bound.code, bound.err.count("\n")) == (2, 1)
+
+
+def test_suites_that_share_cassettes(recorded, monkeypatch):
+    """A sweep of a suite that replays the cassettes of another one leaves the continuations of that one where they are."""
+    path = recorded.root / "harness.toml"
+    own = path.read_text()
+    twin = own.replace("suites.agent", "suites.twin").replace("[suites.twin]", '[suites.twin]\ncassettes = "agent"', 1)
+    path.write_text(f"{own}\n{twin}")
+    sweep(recorded, monkeypatch, "agent", "--record")
+    recorded.edit("agent.py", "handle_tool_errors=True", "handle_tool_errors='Try another.'")
+
+    sweep(recorded, monkeypatch, "twin", "--record")
+
+    marks = [one["harness"]["variants"] for one in cassette(recorded)]
+    assert sum("sweep:default" in names for names in marks) == 3
+    assert ["sweep:twin@default"] in marks

@@ -216,6 +216,20 @@ def test_a_metric_nobody_measured_says_so() -> None:
     assert tally.metric("speed").reason == "there is no metric 'speed'"
 
 
+def test_calibration_is_measured_where_decisions_have_a_confidence() -> None:
+    """The error counts the decisions that say how sure they are; without any it has no value, and says what to write."""
+    sure, unsure = (
+        passed("route", "route.x", router="x", expected="a", confidence=0.9),
+        failed("route", "route.x", "wrong", router="x", expected="a", confidence=0.3),
+    )
+    tally = Tally([trial("a", scores=(sure,)), trial("b", "fail", scores=(unsure,)), trial("c", scores=(route("p", "p", "y"),))])
+    assert value(tally, "route.x.ece") == pytest.approx(0.2)
+    assert tally.calibration("x").decisions == 2
+    assert tally.deciding("route.x.ece") == ()
+    assert tally.metric("route.y.ece").value is None
+    assert "`confidence` in the config" in tally.metric("route.y.ece").reason
+
+
 def test_failures_are_bounded_and_do_not_depend_on_order() -> None:
     """The first 200 by case are kept, whatever came first; all cases stay counted."""
     trials = [trial(f"c{number:04}", "fail") for number in range(500)]
@@ -248,7 +262,7 @@ def test_missing_counts_cases_and_repeats() -> None:
 def test_names_hold_routers_and_checks() -> None:
     """A suite's metric names are the fixed ones and those of its routers and checks; `ends` is always one."""
     found = names(["classify"], ["tone"])
-    assert {"route.classify.accuracy", "tone.pass_rate", "ends.pass_rate", "pass.rate"} <= set(found)
+    assert {"route.classify.accuracy", "route.classify.ece", "tone.pass_rate", "ends.pass_rate", "pass.rate"} <= set(found)
     assert set(Tally([trial()]).metrics()) <= set(names([], []))
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from harness.cassette.miss import Miss
+from harness.coverage import Edge, Shape
 from harness.errors import ExitCode
 from harness.experiment import Bound, Experiment, Outcome, SuiteProvenance, Trial
 from harness.gate import Summary, judge_experiment
@@ -69,7 +70,7 @@ def trace(*, cost_usd: float | None = 0.000123, **fields: Any) -> Trace:
     limited = WireCall(place=place("classify", 1), status=429, error="rate limited", latency_s=0.25, **chat)
     answered = WireCall(place=place("classify", 1), status=200, usage=usage, cost_usd=cost_usd, finish_reason="stop", latency_s=0.5, **chat)
     tool = ToolCall(place=place("billing", 2), name="lookup", args={"id": 7}, output="two charges of $10")
-    steps = (NodeStep(place=place("classify", 1)), NodeStep(place=place("billing", 2), attempts=2))
+    steps = (NodeStep(place=place("classify", 1), chosen=("billing",)), NodeStep(place=place("billing", 2), attempts=2))
     known = {"steps": steps, "calls": (limited, answered), "tools": (tool,), "text": "You get your money back."}
     return Trace(**{**known, **fields})
 
@@ -79,12 +80,12 @@ def trial(case: str, outcome: Outcome = "pass", *scores: Score, suite: str = "su
     return Trial(suite=suite, variant="default", case=case, outcome=outcome, scores=scores, **{"trace": trace(), "played": 2, **fields})
 
 
-def route(expected: str, actual: str) -> Score:
+def route(expected: str, actual: str, **detail: Any) -> Score:
     """Return the score of one decision."""
+    detail |= {"router": "classify", "expected": expected, "actual": actual}
     if expected == actual:
-        return passed("route", "route.classify", router="classify", expected=expected, actual=actual)
-    reason = f"expected {expected!r}, got {actual!r}"
-    return failed("route", "route.classify", reason, router="classify", expected=expected, actual=actual)
+        return passed("route", "route.classify", **detail)
+    return failed("route", "route.classify", f"expected {expected!r}, got {actual!r}", **detail)
 
 
 def world() -> tuple[Experiment, list[Trial]]:
@@ -98,8 +99,14 @@ def world() -> tuple[Experiment, list[Trial]]:
         tokens=102,
     )
     triage = [
-        trial("refund-001", "pass", ends, route("billing", "billing")),
-        trial("refund-002", "fail", ends, route("billing", "technical"), failed("output", "output.text", "does not contain 'refund'")),
+        trial("refund-001", "pass", ends, route("billing", "billing", confidence=0.75)),
+        trial(
+            "refund-002",
+            "fail",
+            ends,
+            route("billing", "technical", confidence=0.9),
+            failed("output", "output.text", "does not contain 'refund'"),
+        ),
         trial("login|003", "pass", ends, route("technical", "technical"), repeat=2, trace=trace(text=None)),
         trial("crash-004", "error", failed("ends", "ends", "expected 'answer', got 'error'"), trace=crash),
         trial("stale-005", "stale", misses=(miss,)),
@@ -107,8 +114,14 @@ def world() -> tuple[Experiment, list[Trial]]:
         trial("quiet-007", "unscored", unscored("judge", "judge", "no reference")),
     ]
     faq = [trial("hours", "pass", ends, suite="faq"), trial("returns", "pass", ends, suite="faq")]
+    edges = (
+        Edge(source="__start__", target="classify"),
+        Edge(source="classify", target="billing", labels=("billing",)),
+        Edge(source="classify", target="technical", labels=("technical",)),
+    )
+    shape = Shape(edges=edges, interrupts=("billing",), fallbacks=("classify",))
     suites = (
-        provenance(cases=7, gate={"route.accuracy": Bound(min=0.9, max_drop=0.02)}, must_pass=("refund-002",)),
+        provenance(cases=7, shape=shape, gate={"route.accuracy": Bound(min=0.9, max_drop=0.02)}, must_pass=("refund-002",)),
         provenance("faq", cases=2, dataset="datasets/faq.jsonl", prompts={"answer": "v2"}, model="gpt-4o-mini"),
     )
     found = [one.model_copy(update={"repeat": 1}) for one in triage]
@@ -253,7 +266,7 @@ def test_hostile_text_stays_text_in_markdown() -> None:
     assert not any(f"<{tag}" in html for tag in ("a ", "a>", "img", "script", "b>", "em"))
     assert html.count("<h1>") == 1
     rows = [row.count("<td") for row in html.replace("<tr>", "\n<tr>").split("</tr>") if "<td" in row]
-    assert set(rows) == {11, 3, 6, len(["expected", HOSTILE, "x|y"])}
+    assert set(rows) == {11, 3, 5, 6, len(["expected", HOSTILE, "x|y"])}
 
 
 TEXTS = st.text(st.characters(codec=None), max_size=30) | st.text("|`*_[]()<>&#-+=1.\\!~\n\r\t ", max_size=20)
@@ -343,6 +356,8 @@ def test_reports_of_nothing() -> None:
         ("tokens.total", 1234.0, "1,234"),
         ("steps.mean", 2.5, "2.50"),
         ("duration_s.p95", 1.5, "1.500 s"),
+        ("route.classify.ece", 0.25, "0.250"),
+        ("edges.coverage", 0.5, "50.0 %"),
         ("tokens.mean", None, figure.UNKNOWN),
     ],
 )

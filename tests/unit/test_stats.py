@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.stats import Confusion, RouteFigures, confusion, mean, quantile, wilson
+from harness.stats import Confusion, RouteFigures, calibration, confusion, mean, quantile, wilson
 
 NUMBERS = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30)
 
@@ -79,3 +79,35 @@ def test_confusion_counts_everything(pairs, random):
         len(pairs) == found.total == sum(figure.expected for figure in found.figures()) == sum(figure.routed for figure in found.figures())
     )
     assert found.accuracy == (sum(figure.right for figure in found.figures()) / len(pairs) if pairs else None)
+
+
+def test_calibration_by_hand():
+    """Seven decisions in three bins: gaps of 0.05, 0.065 and 0.46 over 1, 2 and 4 of them; 1.0 falls into the last bin."""
+    found = calibration(right=[0.95, 0.92, 0.55], wrong=[0.97, 0.58, 0.05, 1.0])
+
+    assert found.ece == pytest.approx((1 * 0.05 + 2 * 0.065 + 4 * 0.46) / 7)
+    assert [(one.low, one.decisions, one.right) for one in found.bins if one.decisions] == [(0.0, 1, 0), (0.5, 2, 1), (0.9, 4, 2)]
+    assert [one.accuracy for one in found.bins[8:]] == [None, 0.5]
+    assert found.bins[9].mean_confidence == pytest.approx(0.96)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "ece"),
+    [([], [], None), ([1.0, 1.0], [], 0.0), ([], [1.0, 1.0], 1.0), ([0.5], [0.5], 0.0), ([0.1], [], 0.9), ([0.25] * 1, [0.25] * 3, 0.0)],
+)
+def test_calibration_at_its_ends(right, wrong, ece):
+    """Nothing has no error; to be sure and right, or unsure and right as often, has none; to be sure and wrong has all."""
+    assert calibration(right, wrong).ece == (None if ece is None else pytest.approx(ece))
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=40), st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=100)
+def test_calibration_is_a_share_in_any_order(decisions, shuffling):
+    """The error lies between none and all, every decision is in one bin, and the order of decisions changes no bit."""
+    shuffled = shuffling.sample(decisions, len(decisions))
+    one, other = (calibration([c for c, good in each if good], [c for c, good in each if not good]) for each in (decisions, shuffled))
+
+    assert one == other
+    assert 0 <= one.ece <= 1
+    assert one.decisions == len(decisions)
+    assert all(a.low <= a.mean_confidence <= a.high for a in one.bins if a.decisions)

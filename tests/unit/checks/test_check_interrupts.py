@@ -32,6 +32,22 @@ def test_payloads_are_compared_in_order_and_in_number(case, context, expected, p
     assert problem in score.reason
 
 
+@pytest.mark.parametrize(
+    ("expected", "problem"),
+    [
+        ((None,), ""),
+        (({"before": "review"},), ""),
+        (({"before": "send"},), 'interrupt 1 before node \'review\' shows null, which does not hold {"before": "send"}'),
+        ((), "unexpected before node 'review': null"),
+    ],
+)
+def test_a_static_interrupt_may_be_expected_by_its_node(case, context, expected, problem):
+    """It shows nothing; null expects any, `before` one before that node."""
+    (score,) = interrupts.check(case(interrupts=expected), Trace(interrupts=(Interrupt(node="review"),)), context())
+    assert score.status == ("fail" if problem else "pass")
+    assert problem in score.reason
+
+
 def test_none_expected_and_nothing_said_are_two_things(case, context):
     """An empty list forbids interrupts, no list does not look."""
     (score,) = interrupts.check(case(interrupts=()), Trace(), context())

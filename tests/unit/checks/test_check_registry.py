@@ -3,9 +3,11 @@
 import pytest
 
 from harness.checks import BUILT_IN, adapt, applicable, run_checks, unchecked
-from harness.dataset import FallbackExpectation, PathExpectation, ToolsExpectation
+from harness.dataset import FallbackExpectation, PathExpectation, StreamingExpectation, ToolsExpectation
 from harness.errors import WireStop
-from harness.trace import Trace
+from harness.trace import Recovery, Streaming, Trace
+
+REHEARSED = Trace(recoveries=(Recovery(backend="memory"),), streamings=(Streaming(way="ainvoke"),))
 
 
 def test_ends_and_cost_are_always_applicable(case, context):
@@ -25,13 +27,15 @@ def test_ends_and_cost_are_always_applicable(case, context):
         ("output", {"output": {"text": None}}, {}),
         ("interrupts", {"interrupts": ()}, {}),
         ("duration", {}, {"duration_s": 1.0}),
+        ("crash", {"crash": ("memory",)}, {}),
+        ("streaming", {"streaming": StreamingExpectation()}, {}),
     ],
 )
 def test_an_expectation_or_a_limit_makes_its_check_applicable(case, context, name, expected, limits):
     """One more than always, and that one gives a score; listing other checks leaves it unchecked."""
     limits = context(**limits)
     assert set(applicable(case(**expected), limits)) == {"ends", "cost", name}
-    assert name in {score.check for score in run_checks(case(**expected), Trace(), limits)}
+    assert name in {score.check for score in run_checks(case(**expected), REHEARSED, limits)}
     assert unchecked(case(**expected), limits, ["cost"]) == (name,)
     assert unchecked(case(**expected), limits, [name]) == ()
 

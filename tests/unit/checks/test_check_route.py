@@ -144,3 +144,23 @@ def test_an_undeclared_router_is_told_how_to_declare_its_key(decided, visited):
 def test_no_expectation_gives_no_score(case, context, visited):
     """Only routers of the expectation are scored."""
     assert route.check(case(), visited("classify"), context()) == ()
+
+
+@pytest.mark.parametrize(
+    ("update", "state", "told"),
+    [
+        ({"category": "billing", "confidence": 0.75}, {"confidence": 0.1}, {"confidence": 0.75}),
+        ({"category": "billing"}, {"confidence": 1}, {"confidence": 1.0}),
+        ({"category": "billing"}, {}, {}),
+        ({"category": "billing", "confidence": 1.5}, {}, {}),
+        ({"category": "billing", "confidence": "high"}, {"confidence": 0.2}, {}),
+        ({"category": "billing", "confidence": True}, {}, {}),
+    ],
+    ids=["update", "state", "nowhere", "above one", "no number", "no truth value"],
+)
+def test_a_confidence_is_told_where_it_is_a_share(case, context, visited, update, state, told):
+    """What the config names is read like the decision itself; anything but a number from 0 to 1 is no confidence."""
+    trace = visited("classify", updates={"classify": update}, state=state)
+    known = context(routes={"classify": "category"}).model_copy(update={"confidence": {"classify": "confidence"}})
+    (score,) = route.check(case(route={"classify": "billing"}), trace, known)
+    assert {name: value for name, value in score.detail.items() if name == "confidence"} == told
