@@ -33,7 +33,8 @@ def copy_of(suite, folder):
     """Return a copy of one reference suite in this folder, to be edited."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(ROOT / "graphs", folder / "graphs", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "cassettes" / suite, folder / "cassettes" / suite)
+    if (ROOT / "cassettes" / suite).is_dir():  # a suite with a script may have none
+        shutil.copytree(ROOT / "cassettes" / suite, folder / "cassettes" / suite)
     (folder / "datasets").mkdir()
     shutil.copy(ROOT / "datasets" / f"{suite}.jsonl", folder / "datasets")
     shutil.copy(ROOT / "harness.toml", folder)

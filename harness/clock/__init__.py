@@ -17,7 +17,7 @@ from harness.clock.watch import Watch
 __all__ = ["Clock", "ClockKind", "Stalled", "patched", "steady_jitter", "virtual_clock"]
 
 PATIENCE_S = 20.0
-"""How many real seconds a thread may hold up the others before that is taken for a stall."""
+"""How many real seconds a thread may hold up the others without doing anything before that is taken for a stall."""
 
 ClockKind = Literal["virtual", "real"]
 

@@ -22,6 +22,12 @@ _real_lock = threading.Lock
 _OWN = os.path.dirname(__file__)  # noqa: PTH120, compared with names of code
 _LIBRARY = os.path.dirname(os.__file__)  # noqa: PTH120
 _STEPS = 4
+_IDLE_SHARE = 0.02
+"""A thread that gets less of the processor than this does not compute, however slow the machine is."""
+
+_HOG = 3
+"""How many times as long as others wait for an idle thread they wait for one that computes, counted in its own processor time."""
+
 _MANY_READINGS = 1_000_000
 """How often a thread that computes does not look at the clock, and one that spins on it does."""
 
@@ -35,13 +41,17 @@ class Watch:
         self._bell = _real_lock()
         self._timeline: Timeline | None = None
         self._turns = 0
-        self._since_ns = 0
+        self._idle_looks = 0
+        self._looked_ns = 0
+        self._used_ns = 0
+        self._used_at_turn_ns = 0
         self._pid = 0
 
     def begin(self, timeline: Timeline) -> None:
         """Watch this timeline."""
         timeline.alert, timeline.explain, timeline.strangers = self._ring, explain, _strangers
-        self._timeline, self._turns, self._since_ns = timeline, 0, _real_ns()
+        self._timeline = timeline
+        self._begin_turn(timeline)
         if self._pid != os.getpid():  # a forked process has no thread but the one that forked
             self._pid, self._bell = os.getpid(), _real_lock()
             self._bell.acquire()
@@ -65,16 +75,35 @@ class Watch:
                 self._look(timeline)
 
     def _look(self, timeline: Timeline) -> None:
-        now_ns = _real_ns()
         with mutex:
-            if timeline.wake_at is not None and now_ns >= timeline.wake_at:
+            if timeline.wake_at is not None and _real_ns() >= timeline.wake_at:
                 timeline.elapse()
             if timeline.turns != self._turns or timeline.holder is None:
-                self._turns, self._since_ns = timeline.turns, now_ns
-                timeline.readings = 0
-            elif now_ns - self._since_ns >= timeline.patience_s * NS and _holds_up(timeline):
-                self._since_ns = now_ns
+                self._begin_turn(timeline)
+            elif self._holds_up(timeline):
+                self._begin_turn(timeline)
                 _stop(timeline)
+
+    def _begin_turn(self, timeline: Timeline) -> None:
+        self._turns, timeline.readings = timeline.turns, 0
+        self._idle_looks, self._looked_ns = 0, _real_ns()
+        self._used_ns = self._used_at_turn_ns = time.process_time_ns()
+
+    def _holds_up(self, timeline: Timeline) -> bool:
+        """Tell whether others wait in vain for the thread that runs, or it waits itself, spinning, for a clock to go on."""
+        used_ns, patience_ns = time.process_time_ns() - self._used_at_turn_ns, timeline.patience_s * NS
+        others = len(timeline.lanes) > 1
+        self._count_idle_look(patience_ns / _STEPS)
+        if used_ns >= patience_ns and timeline.readings > _MANY_READINGS:
+            return True
+        return others and (self._idle_looks >= _STEPS or used_ns >= _HOG * patience_ns)
+
+    def _count_idle_look(self, pause_ns: float) -> None:
+        """Count the looks, a pause apart, between which the process did nothing; one that was stopped meanwhile is not taken for idle."""
+        now_ns, used_ns = _real_ns(), time.process_time_ns()
+        if now_ns - self._looked_ns >= pause_ns:
+            self._idle_looks = self._idle_looks + 1 if used_ns - self._used_ns < pause_ns * _IDLE_SHARE else 0
+            self._looked_ns, self._used_ns = now_ns, used_ns
 
 
 def _strangers(timeline: Timeline) -> bool:
@@ -87,11 +116,6 @@ def _pause_s(timeline: Timeline) -> float:
     pause_s = timeline.patience_s / _STEPS
     due = timeline.wake_at
     return pause_s if due is None else min(pause_s, max(0.0, (due - _real_ns()) / NS))
-
-
-def _holds_up(timeline: Timeline) -> bool:
-    """Tell whether others wait for the thread that runs, or it waits itself, for a clock to go on."""
-    return len(timeline.lanes) > 1 or timeline.readings > _MANY_READINGS
 
 
 def _stop(timeline: Timeline) -> None:

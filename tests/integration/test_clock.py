@@ -452,6 +452,31 @@ def test_spinning_on_the_clock(clock, alone):
     assert re.search(r"has not waited for 0.3 real seconds.*test_clock.py:\d+ in run", stall(run, patience_s=0.3))
 
 
+def test_computing_is_no_stall():
+    """A thread that computes for longer than others would wait for one that does nothing is not stopped."""
+
+    def compute():
+        end = time.process_time() + 0.8
+        while time.process_time() < end:
+            pass
+
+    with virtual_clock(patience_s=0.6) as clock:
+        run_threads(lambda: sleep(3), compute)
+    assert clock.elapsed_s == 3
+
+
+def test_computing_for_ever_is_a_stall():
+    """A thread that looks again and again for what another one is to do, and never lets it, is stopped and named."""
+
+    def run():
+        done = threading.Event()
+        threading.Thread(target=done.set).start()
+        while not done.is_set():
+            pass
+
+    assert re.search(r"stands still: .*test_clock.py:\d+ in run", stall(run, patience_s=0.1))
+
+
 # against real time
 
 
