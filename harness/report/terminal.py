@@ -146,7 +146,8 @@ def _sections(trial: Trial) -> Iterator[Part]:
 
 def _step(step: NodeStep) -> tuple[str, ...]:
     attempts = f"{step.attempts} attempts" if step.attempts > 1 else ""
-    notes = (attempts, "interrupted" if step.interrupted else "", f"error: {step.error}" if step.error else "")
+    turn = f"turn {step.place.turn}" if step.place.turn > 1 else ""
+    notes = (turn, attempts, "interrupted" if step.interrupted else "", f"error: {step.error}" if step.error else "")
     node = "/".join((*step.place.namespace, step.place.node or UNKNOWN))
     return _optional(step.place.step), node, _optional(step.place.visit), "; ".join(note for note in notes if note)
 

@@ -155,6 +155,8 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
     target.check(wanted)
     look = _look(target, wanted)
     _check_look(project, name, suite, look)
+    cases = _select(dataset.cases, name, selection)
+    _check_turns(project, name, look, cases)
     return Bench(
         name=name,
         variant=variant_name,
@@ -162,7 +164,7 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
         target=target,
         wanted=wanted,
         dataset=dataset,
-        cases=_select(dataset.cases, name, selection),
+        cases=cases,
         checks=_checks(project, name, suite),
         prompts=prompts,
         mode=_mode(suite, look, name),
@@ -222,6 +224,24 @@ def _check_look(project: Project, name: str, suite: Suite, look: Any) -> None:
         message = (
             f"{project.where(name, 'graph')}: compiled with interrupt_before or interrupt_after but without a checkpointer, "
             "so it ends there for good; let the factory take `checkpointer`"
+        )
+        raise GraphError(message)
+
+
+def _check_turns(project: Project, name: str, look: Any, cases: Sequence[Case]) -> None:
+    try:
+        for case in cases if look is not None else ():
+            need_memory(look, case)
+    except GraphError as error:
+        message = f"{project.where(name, 'graph')}: {error}"
+        raise GraphError(message) from None
+
+
+def need_memory(built: Any, case: Case) -> None:
+    """Refuse a case of several turns for a graph that forgets each of them."""
+    if case.turns and not built.checkpointer:
+        message = (
+            f"case {case.id!r} has `turns`, but the graph has no checkpointer to remember them by; let the factory take `checkpointer`"
         )
         raise GraphError(message)
 

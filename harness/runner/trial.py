@@ -28,7 +28,7 @@ from harness.experiment import Trial, outcome
 from harness.freeze import frozen
 from harness.observe import Observer, Story, last_text, plain
 from harness.price import Price, cost_usd
-from harness.runner.plan import Bench, memory
+from harness.runner.plan import Bench, memory, need_memory
 from harness.runner.rules import taped
 from harness.score import Score, failed
 from harness.trace import Crash, Interrupt, Trace, WireCall
@@ -50,6 +50,7 @@ class Ended:
     interrupts: tuple[Interrupt, ...] = ()
     crash: BaseException | None = None
     answers: list[Any] = field(default_factory=list)
+    turns: list[Any] = field(default_factory=list)
 
 
 class TrialRunner:
@@ -146,9 +147,9 @@ class TrialRunner:
         try:
             graph = self._graph(bench)
             if bench.mode == "invoke":
-                _converse(graph, case, config, ended, graph.invoke)
+                _converse(graph, case, config, ended, observer=observer, invoke=graph.invoke)
             else:
-                _converse(graph, case, config, ended, self._ainvoke(graph))
+                _converse(graph, case, config, ended, observer=observer, invoke=self._ainvoke(graph))
         except GraphRecursionError:
             ended.ends = "limit"
         except KeyboardInterrupt:
@@ -252,22 +253,26 @@ def _empty_model_cache() -> None:
         cache.clear()
 
 
-def _converse(graph: Any, case: Case, config: RunnableConfig, ended: Ended, invoke: Any) -> None:
-    """Invoke the graph, and resume it as the case says while it stops for a human; `ended` is filled as it goes."""
+def _converse(graph: Any, case: Case, config: RunnableConfig, ended: Ended, *, observer: Observer, invoke: Any) -> None:
+    """Invoke the graph turn by turn, and resume it as the case says while it stops for a human; `ended` is filled as it goes."""
+    need_memory(graph, case)
     payload: Any = copy.deepcopy(case.inputs)
-    ended.answers = list(copy.deepcopy(case.resume))
+    ended.answers, ended.turns = list(copy.deepcopy(case.resume)), list(copy.deepcopy(case.turns))
     while True:
         result = invoke(payload, config)
         dynamic = _in_task_order(list(result.pop("__interrupt__", ())), graph, config) if isinstance(result, dict) else []
         ended.state = result
         waiting = [Interrupt(payload=plain(interrupt.value)) for interrupt in dynamic] or _static_interrupts(graph, config)
         ended.interrupts += tuple(waiting)
-        if not waiting:
-            return
-        if not ended.answers:
+        if waiting and not ended.answers:
             ended.ends = "interrupt"
             return
-        payload = _resumed(dynamic, ended.answers)
+        if waiting:
+            payload = _resumed(dynamic, ended.answers)
+        elif ended.turns:
+            payload, observer.turn = ended.turns.pop(0), observer.turn + 1
+        else:
+            return
 
 
 def _resumed(dynamic: list[Any], answers: list[Any]) -> Any:
@@ -321,7 +326,7 @@ def _scores(bench: Bench, case: Case, trace: Trace) -> tuple[Score, ...]:
 
 
 def _unplayed(case: Case, ended: Ended, layers: Sequence[Layer | ToolFaults]) -> Iterable[Score]:
-    """Yield a failing score for what the case plays that never came to pass: a fault that did not strike, an answer not asked for."""
+    """Yield a failing score for what the case plays that never came to pass: a fault, an answer, a turn."""
     for layer in layers:
         if isinstance(layer, Faults | ToolFaults):
             for spec in layer.unstruck():
@@ -330,6 +335,9 @@ def _unplayed(case: Case, ended: Ended, layers: Sequence[Layer | ToolFaults]) ->
     if ended.answers and ended.ends != "error":
         given = len(case.resume)
         yield failed("resume", "resume", f"{len(ended.answers)} of {given} answers in `resume` were not asked for: the graph did not stop")
+    if ended.turns and ended.ends != "error":
+        given = len(case.turns)
+        yield failed("turns", "turns", f"{len(ended.turns)} of {given} inputs in `turns` were not played: an earlier turn did not end")
 
 
 def _trial(bench: Bench, case: Case, *, repeat: int, trace: Trace, scores: tuple[Score, ...], wire: TrialWire, story: Story) -> Trial:
