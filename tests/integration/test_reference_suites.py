@@ -13,10 +13,14 @@ def test_all_suites_pass_offline():
         "support_triage": "pass",
         "research_loop": "pass",
         "resilient_chain": "pass",
+        "supervisor_team": "pass",
+        "handoff_swarm": "pass",
+        "tool_controller": "pass",
     }
     assert document["suites"]["support_triage"]["trials"] >= 60
-    assert document["suites"]["research_loop"]["trials"] >= 20
+    assert document["suites"]["research_loop"]["trials"] >= 40
     assert document["suites"]["resilient_chain"]["trials"] >= 20
+    assert all(document["suites"][team]["trials"] >= 40 for team in ("supervisor_team", "handoff_swarm", "tool_controller"))
     assert document["suites"]["support_triage"]["metrics"]["cost_usd.total"] > 0
     assert all(trial.get("live", []) == [] and trial.get("recorded", 0) == 0 for trial in trials(ROOT, document))
 
@@ -150,7 +154,9 @@ def test_no_op_edits_pass(tmp_path):
     )
 
 
-@pytest.mark.parametrize("suite", ["support_triage", "research_loop", "resilient_chain"])
+@pytest.mark.parametrize(
+    "suite", ["support_triage", "research_loop", "resilient_chain", "supervisor_team", "handoff_swarm", "tool_controller"]
+)
 def test_async_replays_the_same(tmp_path, suite):
     """Recorded through invoke, a suite replays through ainvoke with the same outcomes."""
     root = copy_of(suite, tmp_path)
