@@ -30,3 +30,6 @@ harness record --all intent_workflow
 harness record --all rag_data_agent
 harness record --all approval_agent
 harness record --all approval_agent_review
+harness record --all supervisor_team
+harness record --all handoff_swarm
+harness record --all tool_controller

@@ -1,4 +1,4 @@
-"""A conversation with a graph: invoked with a case's inputs, and resumed while it stops for a human."""
+"""A conversation with a graph: invoked with a case's inputs turn by turn, and resumed while it stops for a human."""
 
 import copy
 from typing import Any
@@ -7,28 +7,42 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
 from harness.dataset import Case
-from harness.observe import plain
+from harness.errors import GraphError
+from harness.observe import Observer, plain
 from harness.runner.ended import Ended
 from harness.runner.player import Player
 from harness.trace import Interrupt
 
 
-def converse(graph: Player, case: Case, config: RunnableConfig, ended: Ended, invoke: Any) -> None:
-    """Invoke the graph, and resume it as the case says while it stops for a human; `ended` is filled as it goes."""
+def converse(player: Player, case: Case, config: RunnableConfig, ended: Ended, *, observer: Observer) -> None:
+    """Invoke the graph turn by turn, and resume it as the case says while it stops for a human; `ended` is filled as it goes."""
+    need_memory(player, case)
     payload: Any = copy.deepcopy(case.inputs)
-    ended.answers = list(copy.deepcopy(case.resume))
+    ended.answers, ended.turns = list(copy.deepcopy(case.resume)), list(copy.deepcopy(case.turns))
     while True:
-        result = invoke(payload, config)
-        dynamic = _in_task_order(list(result.pop("__interrupt__", ())), graph, config) if isinstance(result, dict) else []
+        result = player.invoke(payload, config)
+        dynamic = _in_task_order(list(result.pop("__interrupt__", ())), player, config) if isinstance(result, dict) else []
         ended.state = result
-        waiting = [Interrupt(payload=plain(interrupt.value)) for interrupt in dynamic] or _static_interrupts(graph, config)
+        waiting = [Interrupt(payload=plain(interrupt.value)) for interrupt in dynamic] or _static_interrupts(player, config)
         ended.interrupts += tuple(waiting)
-        if not waiting:
-            return
-        if not ended.answers:
+        if waiting and not ended.answers:
             ended.ends = "interrupt"
             return
-        payload = _resumed(dynamic, ended.answers)
+        if waiting:
+            payload = _resumed(dynamic, ended.answers)
+        elif ended.turns:
+            payload, observer.turn = ended.turns.pop(0), observer.turn + 1
+        else:
+            return
+
+
+def need_memory(built: Any, case: Case) -> None:
+    """Refuse a case of several turns for a graph that forgets each of them."""
+    if case.turns and not built.checkpointer:
+        message = (
+            f"case {case.id!r} has `turns`, but the graph has no checkpointer to remember them by; let the factory take `checkpointer`"
+        )
+        raise GraphError(message)
 
 
 def _resumed(dynamic: list[Any], answers: list[Any]) -> Any:

@@ -33,7 +33,7 @@ def _checked(bench: Bench, case: Case, trace: Trace) -> tuple[Score, ...]:
 
 
 def _unplayed(case: Case, done: Performance) -> Iterable[Score]:
-    """Yield a failing score for what the case plays that never came to pass: a fault that did not strike, an answer not asked for."""
+    """Yield a failing score for what the case plays that never came to pass: a fault, an answer, a turn."""
     for layer in done.layers:
         if isinstance(layer, Faults | ToolFaults):
             for spec in layer.unstruck():
@@ -43,6 +43,9 @@ def _unplayed(case: Case, done: Performance) -> Iterable[Score]:
     if answers and done.ended.ends != "error":
         given = len(case.resume)
         yield failed("resume", "resume", f"{len(answers)} of {given} answers in `resume` were not asked for: the graph did not stop")
+    turns = done.ended.turns
+    if turns and done.ended.ends != "error":
+        yield failed("turns", "turns", f"{len(turns)} of {len(case.turns)} inputs in `turns` were not played: an earlier turn did not end")
 
 
 def trial_of(bench: Bench, case: Case, repeat: int, done: Performance, scores: tuple[Score, ...]) -> Trial:

@@ -18,6 +18,7 @@ from harness.errors import ConfigError, GraphError, NothingRan, WireStop
 from harness.experiment import SuiteProvenance
 from harness.graph import Target, Wanted
 from harness.runner import checkpoints
+from harness.runner.conversation import need_memory
 from harness.runner.rules import normalisers_of, redactor_of
 from harness.runner.selection import Selection, check_variants, variants_of
 from harness.schema import nearest
@@ -155,6 +156,8 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
     prompts = prompt.choose(stored_prompts, variant.prompts, where=where)
     wanted = _wanted(variant, prompts)
     target, look = _loaded(project, name, suite, wanted)
+    selected = selection.cases_of(name, cases)
+    _check_turns(project, name, suite, look, selected)
     return Bench(
         name=name,
         variant=variant_name,
@@ -162,7 +165,7 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
         target=target,
         wanted=wanted,
         dataset=dataset,
-        cases=selection.cases_of(name, cases),
+        cases=selected,
         checks=_checks(project, name, suite),
         prompts=prompts,
         mode=_mode(suite, look, name) if target else "http",
@@ -291,6 +294,22 @@ def _check_rehearsals(project: Project, bench: Bench) -> None:
         where = project.where(bench.name, "checkpointers") if own is None else f"{bench.suite.dataset}: case {case.id!r}: expected.crash"
         for backend in suite_s if own is None else own:
             checkpoints.check(backend, postgres_env=project.config.postgres_env, where=where)
+
+
+def _check_turns(project: Project, name: str, suite: Suite, look: Any, cases: Sequence[Case]) -> None:
+    """Refuse cases of several turns for a graph that cannot remember them, or whose thread is out of reach."""
+    several = [case for case in cases if case.turns]
+    if several and suite.is_deployed:
+        message = (
+            f"{project.where(name, 'graph')}: case {several[0].id!r} has `turns`, which need the graph itself, not an agent behind a URL"
+        )
+        raise ConfigError(message)
+    try:
+        for case in several if look is not None else ():
+            need_memory(look, case)
+    except GraphError as error:
+        message = f"{project.where(name, 'graph')}: {error}"
+        raise GraphError(message) from None
 
 
 def memory() -> Any:

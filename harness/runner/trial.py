@@ -195,7 +195,7 @@ class TrialRunner:
             player = play(self._awaited)
             ended.recursion_limit = (player.graph.config or {}).get("recursion_limit")
             with watched_nodes(player.graph, observer):
-                converse(player, case, config, ended, player.invoke)
+                converse(player, case, config, ended, observer=observer)
         except GraphRecursionError:
             ended.ends = "limit"
         except KeyboardInterrupt:

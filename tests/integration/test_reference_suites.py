@@ -24,9 +24,10 @@ def test_all_suites_pass_offline():
     routers = ("support_triage", "docs_router", "semantic_router")
     assert all(document["suites"][name]["trials"] >= 100 for name in routers)
     assert document["suites"]["intent_workflow"]["trials"] >= 40
-    assert document["suites"]["research_loop"]["trials"] >= 20
+    assert document["suites"]["research_loop"]["trials"] >= 40
     assert document["suites"]["resilient_chain"]["trials"] >= 40
     assert document["suites"]["safe_agent"]["trials"] >= 40
+    assert all(document["suites"][team]["trials"] >= 40 for team in ("supervisor_team", "handoff_swarm", "tool_controller"))
     assert document["suites"]["support_triage"]["metrics"]["cost_usd.total"] > 0
     assert all(trial.get("live", []) == [] and trial.get("recorded", 0) == 0 for trial in trials(ROOT, document))
 
@@ -160,7 +161,9 @@ def test_no_op_edits_pass(tmp_path):
     )
 
 
-@pytest.mark.parametrize("suite", ["support_triage", "research_loop", "resilient_chain", "safe_agent"])
+@pytest.mark.parametrize(
+    "suite", ["support_triage", "research_loop", "resilient_chain", "safe_agent", "supervisor_team", "handoff_swarm", "tool_controller"]
+)
 def test_async_replays_the_same(tmp_path, suite):
     """Recorded through invoke, a suite replays through ainvoke with the same outcomes."""
     root = copy_of(suite, tmp_path)
