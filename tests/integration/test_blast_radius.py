@@ -84,9 +84,9 @@ def test_one_word_of_one_prompt(copy):
         recorded = record(copy, server.base_url, "-j", "2", *VARIANTS, "support_triage")
 
     assert {(call["case"], call["variant"]) for call in foreseen["calls"]} == affected
-    assert len(foreseen["calls"]) == len(affected) == 156
+    assert len(foreseen["calls"]) == len(affected) == 204
     assert {call["cause"] for call in foreseen["calls"]} == {"prompt triage (v2) edited"}
-    assert recorded["total"]["asked"] == recorded["total"]["fix"] == len(server.asked) == 156
+    assert recorded["total"]["asked"] == recorded["total"]["fix"] == len(server.asked) == 204
     after = exchanges(copy)
     for name, old in before.items():
         for one, other in zip(old, after[name], strict=True):
