@@ -2,18 +2,17 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from openai_server import serving
+from regressions import copy_of
 
 from harness.cassette import vcr_yaml
 from harness.script import parse
 
-ROOT = Path(__file__).parents[2]
 RULES = """
 - when: {}
   reply: {json: {category: general, priority: low, reasoning: x}, input_tokens: 200, output_tokens: 20}
@@ -32,10 +31,8 @@ def git(root, *arguments):
 
 @pytest.fixture
 def copy(tmp_path):
-    """Return a copy of the reference suites under version control, in which one word of a prompt is changed."""
-    for name in ("graphs", "datasets", "cassettes"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "harness.toml", tmp_path)
+    """Return a copy of a reference suite under version control, in which one word of a prompt is changed."""
+    copy_of("support_triage", tmp_path)
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", "-A")
     git(tmp_path, "commit", "-q", "-m", "as recorded")
