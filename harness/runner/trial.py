@@ -156,7 +156,7 @@ class TrialRunner:
             if wire.broken:
                 raise wire.broken
             story = observer.story()
-            trace = bench.redactor.value(self._trace(ended, story, wire))
+            trace = bench.redactor.value(self._trace(bench, ended, story, wire))
             yield Performance(ended, trace, story, wire, (*layers, tool_faults))
 
     def _taped(self, bench: Bench, exchanges: tuple[Exchange, ...]) -> Cassette:
@@ -210,7 +210,7 @@ class TrialRunner:
         empty_model_cache()
         try:
             player = play(self._awaited)
-            ended.recursion_limit = bench.suite.recursion_limit or (player.graph.config or {}).get("recursion_limit")
+            ended.recursion_limit = (player.graph.config or {}).get("recursion_limit")
             with watched_nodes(player.graph, observer):
                 _converse(player, case, config, ended, player.invoke)
         except GraphRecursionError:
@@ -249,7 +249,7 @@ class TrialRunner:
             self._graphs[key] = bench.target.build(bench.wanted, memory)
         return self._graphs[key]
 
-    def _trace(self, ended: Ended, story: Story, wire: TrialWire) -> Trace:
+    def _trace(self, bench: Bench, ended: Ended, story: Story, wire: TrialWire) -> Trace:
         return Trace(
             steps=story.steps(),
             calls=tuple(self._priced(call) for call in _calls(wire, story)),
@@ -262,7 +262,7 @@ class TrialRunner:
             ends=ended.ends,
             duration_s=ended.duration_s,
             crash=crash_of(ended.crash, node=story.running_node(), root=self._root) if ended.crash else None,
-            recursion_limit=ended.recursion_limit,
+            recursion_limit=bench.suite.recursion_limit or ended.recursion_limit,
             unseen=ended.unseen,
         )
 

@@ -25,7 +25,8 @@ def test_all_suites_pass_offline():
     assert all(document["suites"][name]["trials"] >= 100 for name in routers)
     assert document["suites"]["intent_workflow"]["trials"] >= 40
     assert document["suites"]["research_loop"]["trials"] >= 20
-    assert document["suites"]["resilient_chain"]["trials"] >= 20
+    assert document["suites"]["resilient_chain"]["trials"] >= 40
+    assert document["suites"]["safe_agent"]["trials"] >= 40
     assert document["suites"]["support_triage"]["metrics"]["cost_usd.total"] > 0
     assert all(trial.get("live", []) == [] and trial.get("recorded", 0) == 0 for trial in trials(ROOT, document))
 
@@ -97,22 +98,6 @@ SEEDED = [
         ),
     ),
     (
-        "resilient_chain",
-        Regression(
-            "the fallback dropped",
-            "graphs/resilient_chain.py",
-            (("primary.with_fallbacks([reply_from(fallback_model)])", "primary"),),
-            frozenset({1, 3}),
-            ("smollm2-135m-instruct-backup",),
-        ),
-    ),
-    (
-        "resilient_chain",
-        Regression(
-            "a retry dropped", "graphs/resilient_chain.py", (("attempts: int = 3", "attempts: int = 2"),), frozenset({1, 4}), ("attempts",)
-        ),
-    ),
-    (
         "support_triage",
         Regression(
             "one word of a prompt",
@@ -175,7 +160,7 @@ def test_no_op_edits_pass(tmp_path):
     )
 
 
-@pytest.mark.parametrize("suite", ["support_triage", "research_loop", "resilient_chain"])
+@pytest.mark.parametrize("suite", ["support_triage", "research_loop", "resilient_chain", "safe_agent"])
 def test_async_replays_the_same(tmp_path, suite):
     """Recorded through invoke, a suite replays through ainvoke with the same outcomes."""
     root = copy_of(suite, tmp_path)
