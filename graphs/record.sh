@@ -30,3 +30,4 @@ harness record --all intent_workflow
 harness record --all rag_data_agent
 harness record --all approval_agent
 harness record --all approval_agent_review
+harness cassettes prune --yes # what only a trial without its fault asks
