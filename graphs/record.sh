@@ -37,3 +37,4 @@ harness record --all tool_controller
 for _ in 1 2 3; do
     harness record
 done
+harness cassettes prune --yes # what only a trial without its fault asks

@@ -44,7 +44,7 @@ _LEFTOVERS_S = 1.0
 class TrialRunner:
     """Runs trials one after the other; keeps the event loop and, with build = "worker", the graphs between them.
 
-    `played` holds the exchanges that the last trial played, those of its judges too.
+    `needed` holds the exchanges that answered in the last trial, damaged by a fault or whole, those of its judges too.
     """
 
     def __init__(self, root: Path, prices: Mapping[str, Price], clock: ClockKind = "virtual") -> None:
@@ -55,7 +55,7 @@ class TrialRunner:
         self._patch: contextlib.ExitStack | None = None
         self._loop = asyncio.Runner()
         self._graphs: dict[tuple[str, str], Any] = {}
-        self.played: frozenset[int] = frozenset()
+        self.needed: frozenset[int] = frozenset()
         self._tape: tuple[tuple[Exchange, ...], str, Cassette] = ((), "", Cassette())
         self._read: tuple[tuple[str, str], tuple[Exchange, ...]] = (("", ""), ())
 
@@ -92,7 +92,7 @@ class TrialRunner:
             if recorder:
                 _put_in_order(recorder, len(exchanges), done.wire, done.story)
             scores = scores_of(bench, case, done)
-        self.played = done.wire.cursor.played
+        self.needed = done.wire.cursor.needed
         return trial_of(bench, case, repeat, done, scores)
 
     def perform(self, bench: Bench, case: Case, repeat: int, exchanges: tuple[Exchange, ...], play: Play) -> Performance:
