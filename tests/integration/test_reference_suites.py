@@ -15,8 +15,8 @@ def configured():
 
 
 SUITES = tuple(configured())
-FEWER = {"research_loop", "approval_agent_review"}
-"""Suites of fewer than 40 cases: the second adds to those of `approval_agent`."""
+FEWER = {"approval_agent_review"}
+"""Suites of fewer than 40 cases: this one adds to those of `approval_agent`."""
 
 
 def cases_of(dataset):
