@@ -143,7 +143,7 @@ class Count:
         self.ledger.add(trial)
         self._add_scores(trial)
         if trial.outcome != "unscored":
-            self._add_trace(trial.case, trial.trace)
+            self._add_trace(trial.case, trial.trace.exact())
 
     @property
     def trials(self) -> int:

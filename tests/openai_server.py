@@ -12,7 +12,10 @@ from harness.script import Script
 
 
 class Server(ThreadingHTTPServer):
-    """Counts what it is asked; answers 404 where no rule applies. It turns the first requests down as `busy` says: status, headers."""
+    """Counts what it is asked; answers 404 where no rule applies. It turns the first requests down as `busy` says: status, headers.
+
+    `delays` are seconds by a word of the request, one for each time that it is asked; after an infinite one no answer comes.
+    """
 
     daemon_threads = True
 
@@ -23,6 +26,7 @@ class Server(ThreadingHTTPServer):
         self.asked: list[Request] = []
         self.used: dict[int, int] = {}
         self.busy: list[tuple[int, dict[str, str]]] = []
+        self.delays: dict[str, list[float]] = {}
         self.hang_after: int | None = None
         self.released = threading.Event()
         self.gate = threading.Event()  # answers wait until it is set
@@ -51,7 +55,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.released.wait()  # whoever waits for the answer is killed meanwhile
             return
         self.server.gate.wait()
-        time.sleep(self.server.delay_s)
+        delay_s = self.server.delay_s + sum(found.pop(0) for word, found in self.server.delays.items() if word.encode() in body and found)
+        if delay_s == float("inf"):
+            self.server.released.wait()  # its client has left meanwhile
+            return
+        time.sleep(delay_s)
         asked = segments(request)
         answer = self.server.script.answer(asked, None, self.server.used)
         if answer is None:

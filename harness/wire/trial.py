@@ -84,6 +84,10 @@ class Clock(Protocol):
     """What the recorded latencies of a trial pass on."""
 
     @property
+    def is_virtual(self) -> bool:
+        """Tell whether waiting on it takes no real time."""
+
+    @property
     def elapsed_s(self) -> float:
         """Return the seconds since the trial began, to the microsecond."""
 
@@ -226,14 +230,14 @@ class TrialWire:
             note.reply = Reply("live", response, exchange=index, latency_s=latency_s)
 
     def wait_for_good(self, what: str) -> None:
-        """Let the calling thread wait until nobody waits any more, and raise NeverAnswered; without a clock, at once."""
-        if self.clock is not None:
+        """Let the calling thread wait until nobody waits any more, and raise NeverAnswered; without a virtual clock, at once."""
+        if self.clock is not None and self.clock.is_virtual:
             self.clock.pass_time(_FOR_GOOD_S)
         raise self._never(what)
 
     async def wait_for_good_async(self, what: str) -> None:
-        """Let the calling task wait until nobody waits any more, and raise NeverAnswered; without a clock, at once."""
-        if self.clock is not None:
+        """Let the calling task wait until nobody waits any more, and raise NeverAnswered; without a virtual clock, at once."""
+        if self.clock is not None and self.clock.is_virtual:
             await self.clock.pass_time_async(_FOR_GOOD_S)
         raise self._never(what)
 
