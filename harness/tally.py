@@ -123,6 +123,7 @@ class Count:
         self._drift: dict[str, set[str]] = {}
         self._drifted: Counter[str] = Counter()
         self._unused: Counter[str] = Counter()
+        self.executed: set[str] = set()
         self.ledger = Ledger()
         for trial in trials:
             self.add(trial)
@@ -360,6 +361,7 @@ class Count:
             self._happened["in real time"] += 1
         else:
             self._numbers["duration_s"].append(trace.duration_s)
+        self.executed.update(tool.name for tool in trace.tools)
         for step in trace.steps:
             if step.duration_s is not None:
                 self._node_s.setdefault(node_name(step.place), array("d")).append(step.duration_s)

@@ -34,6 +34,7 @@ _PARTS = {
     "build": "`build`",
     "normalise": "`normalise`",
     "freeze": "`freeze`",
+    "latencies": "`latencies`",
 }
 
 

@@ -143,7 +143,7 @@ class TrialRunner:
             live=recorder,
             spending=None if recorder or bench.suite.budget == Budget() else Spending(bench.suite.budget, self._prices),
         )
-        tool_faults = ToolFaults(case.faults, lambda: observer.position()[0], wire)
+        tool_faults = ToolFaults(case.faults, lambda: observer.position()[0], wire, bench.suite.latencies)
 
         def execute() -> Ended:
             with _steady(bench), listening(observer), _frozen(bench, case, observer), faulty(tool_faults):

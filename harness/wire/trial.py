@@ -229,6 +229,16 @@ class TrialWire:
                 index = self.live.keep(note.ask, response, latency_s) if self.live else None
             note.reply = Reply("live", response, exchange=index, latency_s=latency_s)
 
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in the calling thread, if the trial has a clock."""
+        if self.clock is not None:
+            self.clock.pass_time(seconds)
+
+    async def pass_time_async(self, seconds: float) -> None:
+        """Let time pass in the calling task, if the trial has a clock."""
+        if self.clock is not None:
+            await self.clock.pass_time_async(seconds)
+
     def wait_for_good(self, what: str) -> None:
         """Let the calling thread wait until nobody waits any more, and raise NeverAnswered; without a virtual clock, at once."""
         if self.clock is not None and self.clock.is_virtual:
