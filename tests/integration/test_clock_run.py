@@ -237,6 +237,41 @@ def test_real_time_on_request(world):
     assert "were measured in real time, and are no figures" in world.harness("show", "latest", "one").out
 
 
+@pytest.mark.parametrize("form", ["sync", "async"])
+def test_a_database_is_asked_in_virtual_time(world, database, form):
+    """Nodes talk to a real PostgreSQL server, whose library waits in C, while others sleep for virtual hours."""
+    ask = """
+    def ask(state):
+        time.sleep(3600)
+        with psycopg.connect(ADDRESS, connect_timeout=2) as connection:
+            return {"answers": list(connection.execute("SELECT 'A'").fetchone())}
+    """
+    ask_async = """
+    async def ask(state):
+        await asyncio.sleep(3600)
+        async with await psycopg.AsyncConnection.connect(ADDRESS, connect_timeout=2) as connection:
+            return {"answers": list(await (await connection.execute("SELECT 'A'")).fetchone())}
+    """
+    beside = """
+    def beside(state):
+        for _ in range(100):
+            time.sleep(60)
+        return {"answers": ["B"]}
+
+
+    NODES = {"ask": ask, "beside": beside}
+    """
+    nodes = "".join(map(textwrap.dedent, (f"import psycopg\n\nADDRESS = {database!r}\n", ask if form == "sync" else ask_async, beside)))
+    world.write("agent.py", textwrap.dedent(AGENT) + nodes)
+    world.suite('allow_hosts = ["127.0.0.1"]')
+    world.cases({"id": "one", "inputs": {"answers": []}, "expected": ANSWERS})
+
+    answer = world.harness("run", "--repeat", "2")
+
+    assert answer.code == 0, answer.out + answer.err
+    assert [trial.trace.duration_s for trial in world.trials()] == [6000.0, 6000.0]
+
+
 def test_resuming_keeps_the_clock(world):
     """A run that is resumed goes on with the clock it was started with."""
     agent(world, SYNC, expected=ANSWERS)
