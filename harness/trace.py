@@ -87,7 +87,8 @@ class ToolRequest(Value):
 class WireCall(Value):
     """One request on the wire and how it was answered.
 
-    `latency_s` is the recorded one, `duration_s` shorter where a time-out struck before it had passed;
+    `latency_s` and `ttft_s`, to the first token of a streamed answer, are the recorded ones, `duration_s` shorter where a time-out struck
+    before the latency had passed;
     `usage` and `cost_usd` are None where the provider or the price table do not say;
     `drift` names what differs from the recorded request within what the match policy tolerates.
     """
@@ -108,6 +109,7 @@ class WireCall(Value):
     finish_reason: str | None = None
     tool_requests: tuple[ToolRequest, ...] = ()
     latency_s: float | None = None
+    ttft_s: float | None = None
     start_s: float | None = None
     duration_s: float | None = None
     exchange: int | None = None

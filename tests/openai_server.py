@@ -14,7 +14,8 @@ from harness.script import Script
 class Server(ThreadingHTTPServer):
     """Counts what it is asked; answers 404 where no rule applies. It turns the first requests down as `busy` says: status, headers.
 
-    `delays` are seconds by a word of the request, one for each time that it is asked; after an infinite one no answer comes.
+    The rest of a body comes `rest_s` seconds after its first half. `delays` are seconds by a word of the request, one for each time that
+    it is asked; after an infinite one no answer comes.
     """
 
     daemon_threads = True
@@ -23,6 +24,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script = script
         self.delay_s = delay_s
+        self.rest_s = 0.0
         self.asked: list[Request] = []
         self.used: dict[int, int] = {}
         self.busy: list[tuple[int, dict[str, str]]] = []
@@ -72,7 +74,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(answer.body)))
         self.send_header("connection", "close")  # clients that outlive a test keep no connection to it
         self.end_headers()
-        self.wfile.write(answer.body)
+        half = len(answer.body) // 2 if self.server.rest_s else len(answer.body)
+        self.wfile.write(answer.body[:half])
+        time.sleep(self.server.rest_s)
+        self.wfile.write(answer.body[half:])
 
     def _turn_down(self, status, headers):
         if status < 0:  # no answer: the connection breaks

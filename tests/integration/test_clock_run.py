@@ -272,6 +272,45 @@ def test_a_database_is_asked_in_virtual_time(world, database, form):
     assert [trial.trace.duration_s for trial in world.trials()] == [6000.0, 6000.0]
 
 
+STREAMING = {
+    "sync": """
+    def ask(state):
+        return {"answers": [model.model_copy(update={"streaming": True}).invoke("alpha").content]}
+    """,
+    "async": """
+    async def ask(state):
+        return {"answers": [(await model.model_copy(update={"streaming": True}).ainvoke("alpha")).content]}
+    """,
+}
+
+
+@pytest.mark.parametrize("form", STREAMING)
+def test_the_first_token_is_timed(world, monkeypatch, form):
+    """Recording notes when the first part of a streamed answer came, beside its latency; a replay makes figures of it."""
+    nodes = textwrap.dedent(STREAMING[form]) + '\n\nNODES = {"ask": ask}\n'
+    world.write("agent.py", textwrap.dedent(AGENT) + nodes)
+    world.suite(tables="[suites.agent.gate]\n'ttft_s.p95' = { min = 0.0 }")
+    world.cases({"id": "one", "inputs": {"answers": []}})
+    with serving(parse(textwrap.dedent(RULES), path="rules")) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "a-key-of-the-tests")
+        server.delay_s, server.rest_s = 0.2, 0.4
+        assert world.harness("record").code == 0
+
+    answer = world.harness("run", "--json")
+
+    assert answer.code == 0, answer.out + answer.err
+    (call,) = world.trial().trace.calls
+    assert call.streamed
+    assert call.ttft_s >= 0.195
+    assert call.latency_s - call.ttft_s >= 0.395
+    assert answer.json["suites"]["agent"]["metrics"]["ttft_s.p50"] == call.ttft_s
+    cassette = world.root / "cassettes/agent/one.yaml"
+    cassette.write_text(re.sub(" *ttft_s: .*\n", "", cassette.read_text("utf-8")), "utf-8")
+    reasons = world.harness("run", "--json").json["suites"]["agent"]["metric_reasons"]
+    assert reasons["ttft_s.p50"] == "the recordings do not say when the first token of 1 streamed answer came"
+
+
 def test_resuming_keeps_the_clock(world):
     """A run that is resumed goes on with the clock it was started with."""
     agent(world, SYNC, expected=ANSWERS)
