@@ -3,7 +3,7 @@
 set -euo pipefail
 port=${PORT:-8177}
 mkdir -p .harness
-python -m graphs.local_model --port "$port" >.harness/local_model.log 2>&1 &
+python -m graphs.local_model --port "$port" --template graphs/tool_template.jinja >.harness/local_model.log 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true' EXIT
 python - "$port" <<'PY'
@@ -23,9 +23,18 @@ export OPENAI_BASE_URL="http://127.0.0.1:$port/v1" OPENAI_API_KEY=local
 harness record --all support_triage --variant default --variant v1 --variant v2_zero_shot
 harness record --all research_loop
 harness record --all resilient_chain --variant default --variant patient
+harness record --all safe_agent --variant default --variant steps_first --variant iterations_first --variant tool_calls_first
 harness record --all docs_router
 harness record --all semantic_router
 harness record --all intent_workflow
 harness record --all rag_data_agent
 harness record --all approval_agent
 harness record --all approval_agent_review
+harness record --all supervisor_team
+harness record --all handoff_swarm
+harness record --all tool_controller
+# What an agent asks after an answer that a fault damages is known only once that answer is recorded.
+for _ in 1 2 3; do
+    harness record
+done
+harness cassettes prune --yes # what only a trial without its fault asks

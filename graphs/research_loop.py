@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Annotated, Literal, TypedDict
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
-from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Checkpointer
 
 from graphs import prompt_files
+from graphs.chat_models import chat_model
 
 CORPUS = Path(__file__).with_name("research_corpus.json")
 NOTES_PER_SEARCH = 3
@@ -73,6 +73,11 @@ def question(state: State) -> str:
     return state["messages"][-1].text.strip() or "(empty question)"
 
 
+def current(state: State) -> State:
+    """The state without what belongs to a question that was answered: the next turn of a thread starts anew."""
+    return {"messages": state["messages"]} if state.get("answer") else state
+
+
 def query_request(state: State) -> str:
     """What the model is told when it is asked for the next query."""
     tried = "; ".join(state.get("queries", [])) or "none"
@@ -91,19 +96,6 @@ def first_line(text: str) -> str:
     return " ".join(line.strip("\"'- ").split()[:QUERY_WORDS])
 
 
-def chat_model(name: str, max_tokens: int) -> ChatOpenAI:
-    """A deterministic chat model with short answers."""
-    return ChatOpenAI(
-        model=name,
-        temperature=0,
-        seed=7,
-        max_tokens=max_tokens,  # type: ignore[call-arg]  # an alias that the plugin-less mypy cannot see
-        max_retries=0,
-        use_responses_api=False,
-        extra_body={"cache_prompt": False},
-    )
-
-
 def build(
     *,
     prompts: Mapping[str, str] | None = None,
@@ -115,15 +107,17 @@ def build(
     """The loop; it ends after `max_iterations` visits of `research`, or sooner with `enough_results` notes."""
     query_prompt = SystemMessage(prompt_files.choose(prompts, "research_query"))
     answer_prompt = SystemMessage(prompt_files.choose(prompts, "research_answer"))
-    query_model, answer_model = chat_model(model, 16), chat_model(model, 60)
+    query_model, answer_model = chat_model(model, max_tokens=16), chat_model(model, max_tokens=60)
 
     def research(state: State) -> State:
+        state = current(state)
         query = first_line(query_model.invoke([query_prompt, HumanMessage(query_request(state))]).text)
         known = state.get("results", [])
         return {
             "iterations": state.get("iterations", 0) + 1,
             "queries": [*state.get("queries", []), query],
             "results": [*known, *search(f"{question(state)} {query}", known=known)],
+            "answer": "",
         }
 
     def decide(state: State) -> Literal["research", "analyze"]:

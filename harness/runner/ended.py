@@ -21,3 +21,4 @@ class Ended:
     real_time: bool = False
     recursion_limit: int | None = None
     answers: list[Any] = field(default_factory=list)
+    turns: list[Any] = field(default_factory=list)
