@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal, TypedDict, cast
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 from langchain_core.tools import BaseTool, tool
-from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
@@ -25,6 +24,7 @@ from openai import LengthFinishReasonError
 from pydantic import BaseModel, ValidationError
 
 from graphs import prompt_files, vector_index
+from graphs.chat_models import chat_model
 
 EXAMPLES = Path(__file__).with_name("approval_agent_examples.jsonl")
 SHOWN = 3  # examples
@@ -188,17 +188,9 @@ def review(state: State) -> State:  # noqa: ARG001  # LangGraph names it
     return {"reviewed": True}
 
 
-def chat_model(name: str, decision: Mapping[str, Any]) -> Callable[[list[BaseMessage]], str]:
+def asker(name: str, decision: Mapping[str, Any]) -> Callable[[list[BaseMessage]], str]:
     """A deterministic chat model with short answers, held to a schema; an answer that is cut off is read as far as it goes."""
-    chat = ChatOpenAI(
-        model=name,
-        temperature=0,
-        seed=7,
-        max_tokens=60,  # type: ignore[call-arg]  # an alias that the plugin-less mypy cannot see
-        max_retries=0,
-        use_responses_api=False,
-        extra_body={"cache_prompt": False},
-    )
+    chat = chat_model(name, max_tokens=60)
     schema = {"name": "decision", "strict": True, "schema": closed({"decision": decision})}
     held = chat.bind(response_format={"type": "json_schema", "json_schema": schema})
 
@@ -220,8 +212,8 @@ def build(
 ) -> CompiledStateGraph[State]:
     """The agent; it needs a checkpointer to stop for a human. `review_answers` stops it before each answer, too."""
     system = SystemMessage(prompt_files.choose(prompts, "account_agent"))
-    decide = chat_model(model, {"anyOf": [*CALLS, ANSWER]})
-    answer = chat_model(model, ANSWER)
+    decide = asker(model, {"anyOf": [*CALLS, ANSWER]})
+    answer = asker(model, ANSWER)
     done: Literal["review", "__end__"] = "review" if review_answers else "__end__"
 
     def agent(state: State) -> State:

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, TypedDict, get_args
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
-from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
@@ -19,6 +18,7 @@ from openai import LengthFinishReasonError
 from pydantic import BaseModel, Field, ValidationError
 
 from graphs import prompt_files
+from graphs.chat_models import chat_model
 from graphs.docs_router_notes import Note, NotesRetriever, nearest
 
 Datasource = Literal["python_docs", "js_docs", "golang_docs"]
@@ -73,19 +73,6 @@ def read_route(parsed: object) -> State:
     return {"datasource": route.datasource, "confidence": route.confidence}
 
 
-def chat_model(name: str) -> ChatOpenAI:
-    """A deterministic chat model with short answers."""
-    return ChatOpenAI(
-        model=name,
-        temperature=0,
-        seed=7,
-        max_tokens=40,  # type: ignore[call-arg]  # an alias that the plugin-less mypy cannot see
-        max_retries=0,
-        use_responses_api=False,
-        extra_body={"cache_prompt": False},
-    )
-
-
 def desk_of(state: State) -> Literal["python_docs", "js_docs", "golang_docs", "all_docs"]:
     """The retriever for the route."""
     datasource = state["datasource"]
@@ -112,7 +99,7 @@ def build(
 ) -> CompiledStateGraph[State]:
     """The desk; `examples` is how many similar known questions the model is shown."""
     system = SystemMessage(prompt_files.choose(prompts, "docs_route"))
-    router = chat_model(model).with_structured_output(SCHEMA, method="json_schema", strict=True, include_raw=True)
+    router = chat_model(model, max_tokens=40).with_structured_output(SCHEMA, method="json_schema", strict=True, include_raw=True)
 
     def route(state: State) -> State:
         question = question_of(state["messages"])

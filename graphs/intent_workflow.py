@@ -20,6 +20,7 @@ from langgraph.types import Checkpointer
 from openai import LengthFinishReasonError
 
 from graphs import prompt_files
+from graphs.chat_models import chat_model
 from graphs.word_index import WordIndex
 
 Intent = Literal["research", "code", "analysis"]
@@ -75,19 +76,6 @@ def read_intent(parsed: object) -> Intent:
     """The intent in a parsed answer; research where it is none."""
     intent = parsed.get("intent") if isinstance(parsed, dict) else None
     return cast("Intent", intent) if intent in get_args(Intent) else "research"
-
-
-def chat_model(name: str, *, max_tokens: int) -> ChatOpenAI:
-    """A deterministic chat model."""
-    return ChatOpenAI(
-        model=name,
-        temperature=0,
-        seed=7,
-        max_tokens=max_tokens,  # type: ignore[call-arg]  # an alias that the plugin-less mypy cannot see
-        max_retries=0,
-        use_responses_api=False,
-        extra_body={"cache_prompt": False},
-    )
 
 
 def agent_of(state: State) -> Agent:

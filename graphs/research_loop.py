@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Annotated, Literal, TypedDict
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
-from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Checkpointer
 
 from graphs import prompt_files
+from graphs.chat_models import chat_model
 
 CORPUS = Path(__file__).with_name("research_corpus.json")
 NOTES_PER_SEARCH = 3
@@ -96,19 +96,6 @@ def first_line(text: str) -> str:
     return " ".join(line.strip("\"'- ").split()[:QUERY_WORDS])
 
 
-def chat_model(name: str, max_tokens: int) -> ChatOpenAI:
-    """A deterministic chat model with short answers."""
-    return ChatOpenAI(
-        model=name,
-        temperature=0,
-        seed=7,
-        max_tokens=max_tokens,  # type: ignore[call-arg]  # an alias that the plugin-less mypy cannot see
-        max_retries=0,
-        use_responses_api=False,
-        extra_body={"cache_prompt": False},
-    )
-
-
 def build(
     *,
     prompts: Mapping[str, str] | None = None,
@@ -120,7 +107,7 @@ def build(
     """The loop; it ends after `max_iterations` visits of `research`, or sooner with `enough_results` notes."""
     query_prompt = SystemMessage(prompt_files.choose(prompts, "research_query"))
     answer_prompt = SystemMessage(prompt_files.choose(prompts, "research_answer"))
-    query_model, answer_model = chat_model(model, 16), chat_model(model, 60)
+    query_model, answer_model = chat_model(model, max_tokens=16), chat_model(model, max_tokens=60)
 
     def research(state: State) -> State:
         state = current(state)

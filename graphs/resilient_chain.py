@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
-from langchain_openai import ChatOpenAI
 from langgraph.graph import START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
@@ -21,6 +20,7 @@ from openai import APIConnectionError, APITimeoutError, InternalServerError, Rat
 from tenacity import AsyncRetrying, RetryCallState, Retrying, stop_after_attempt
 
 from graphs import prompt_files
+from graphs.chat_models import chat_model
 from graphs.circuit_breaker import BreakerState, CircuitBreaker
 
 TRANSIENT = (RateLimitError, APITimeoutError, APIConnectionError)
@@ -65,27 +65,13 @@ def retry_after_s(attempt: RetryCallState) -> float:
 Reply = Runnable[list[AnyMessage], State]
 
 
-def chat_model(name: str) -> ChatOpenAI:
-    """A chat model whose retries are ours alone."""
-    return ChatOpenAI(
-        model=name,
-        temperature=0,
-        seed=7,
-        max_tokens=60,  # type: ignore[call-arg]  # an alias that the plugin-less mypy cannot see
-        timeout=45,
-        max_retries=0,
-        use_responses_api=False,
-        extra_body={"cache_prompt": False},
-    )
-
-
 def reply_from(name: str) -> Reply:
     """One call to the model, as a state update that says who answered."""
 
     def stamp(message: AIMessage) -> State:
         return {"messages": [message], "answered_by": name, "error": ""}
 
-    return chat_model(name) | RunnableLambda(stamp)
+    return chat_model(name, max_tokens=60, timeout_s=45) | RunnableLambda(stamp)
 
 
 def guarded(reply: Reply, breaker: CircuitBreaker) -> Reply:

@@ -16,7 +16,6 @@ from typing import Annotated, Any, Literal, TypedDict, TypeVar, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
-from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
@@ -26,6 +25,7 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Checkpointer, Command
 
 from graphs import prompt_files
+from graphs.chat_models import chat_model
 from graphs.safe_agent_tools import TOOLS
 
 NS = 1_000_000_000
@@ -102,20 +102,6 @@ class Budget:
     def out_of_steps(self, state: State) -> Stop | None:
         """Whether the recursion limit is so near that only the last sentence can follow."""
         return "steps" if state["remaining_steps"] < STEPS_TO_GO_ON else None
-
-
-def chat_model(name: str, time_limit_s: float) -> ChatOpenAI:
-    """A deterministic chat model with short answers; its own time-out ends calls that nobody waits for any more."""
-    return ChatOpenAI(
-        model=name,
-        temperature=0,
-        seed=7,
-        max_tokens=80,  # type: ignore[call-arg]  # an alias that the plugin-less mypy cannot see
-        timeout=time_limit_s,
-        max_retries=0,
-        use_responses_api=False,
-        extra_body={"cache_prompt": False},
-    )
 
 
 def within(limit_s: float, call: Callable[[], ResultT]) -> ResultT:
@@ -310,7 +296,7 @@ def build(
 ) -> CompiledStateGraph[State]:
     """The agent; the four limits hold for a turn, `tool_time_limit_s` for one call of a tool."""
     budget = Budget(iterations=max_iterations, tool_calls=max_tool_calls, time_s=time_limit_s, tool_time_s=tool_time_limit_s)
-    chat = chat_model(model, time_limit_s).bind_tools(TOOLS)
+    chat = chat_model(model, max_tokens=80, timeout_s=time_limit_s).bind_tools(TOOLS)
     agent = Agent(chat, prompt_files.choose(prompts, "safe_agent"), budget)
 
     graph = StateGraph(State)

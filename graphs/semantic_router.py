@@ -16,6 +16,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Checkpointer
 
 from graphs import prompt_files
+from graphs.chat_models import chat_model
 from graphs.semantic_router_subjects import embed, load
 
 Subject = Literal["physics", "math", "chemistry", "no_route"]
@@ -70,15 +71,7 @@ def build(
     checkpointer: Checkpointer = None,
 ) -> CompiledStateGraph[State]:
     """The desk; a question that is less similar than `threshold` to every subject gets no route."""
-    chat = ChatOpenAI(
-        model=model,
-        temperature=0,
-        seed=7,
-        max_tokens=24,  # type: ignore[call-arg]  # an alias that the plugin-less mypy cannot see
-        max_retries=0,
-        use_responses_api=False,
-        extra_body={"cache_prompt": False},
-    )
+    chat = chat_model(model, max_tokens=24)
 
     def route(state: State) -> State:
         question = question_of(state["messages"])

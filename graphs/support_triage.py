@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, TypedDict, cast, get_args
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable
-from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
@@ -19,6 +18,7 @@ from langgraph.types import Checkpointer
 from openai import LengthFinishReasonError
 
 from graphs import prompt_files
+from graphs.chat_models import chat_model
 from graphs.support_triage_examples import Example, embedder, load
 
 Category = Literal["billing", "technical", "general"]
@@ -93,17 +93,9 @@ def as_turns(example: Example) -> list[AnyMessage]:
     return [HumanMessage(example.text), AIMessage(json.dumps(answer))]
 
 
-def chat_model(name: str, output: Output) -> Runnable[list[AnyMessage], AIMessage]:
+def labeller(name: str, output: Output) -> Runnable[list[AnyMessage], AIMessage]:
     """A deterministic chat model with short answers, held to the schema or free."""
-    chat = ChatOpenAI(
-        model=name,
-        temperature=0,
-        seed=7,
-        max_tokens=80,  # type: ignore[call-arg]  # an alias that the plugin-less mypy cannot see
-        max_retries=0,
-        use_responses_api=False,
-        extra_body={"cache_prompt": False},
-    )
+    chat = chat_model(name, max_tokens=80)
     return chat.bind(response_format=RESPONSE_FORMAT) if output == "json_schema" else chat
 
 
@@ -144,7 +136,7 @@ def build(
 ) -> CompiledStateGraph[State]:
     """The desk; `examples` is how many similar labelled tickets the model is shown (0: none, and no embedding call)."""
     system = SystemMessage(prompt_files.choose(prompts, "triage"))
-    chat = chat_model(model, output)
+    chat = labeller(model, output)
     embeddings = embedder(model)
 
     def similar(ticket: str) -> list[Example]:

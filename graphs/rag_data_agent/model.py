@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_openai import ChatOpenAI
 from openai import LengthFinishReasonError
 
+from graphs import chat_models
 from graphs.rag_data_agent import database
 
 MAX_DIGITS = 18
@@ -18,15 +18,7 @@ Chat = Callable[[list[BaseMessage]], AIMessage]
 
 def chat_model(name: str, *, max_tokens: int, schema: Schema | None = None) -> Chat:
     """A deterministic chat model with short answers, held to the schema if there is one."""
-    chat = ChatOpenAI(
-        model=name,
-        temperature=0,
-        seed=7,
-        max_tokens=max_tokens,  # type: ignore[call-arg]  # an alias that the plugin-less mypy cannot see
-        max_retries=0,
-        use_responses_api=False,
-        extra_body={"cache_prompt": False},
-    )
+    chat = chat_models.chat_model(name, max_tokens=max_tokens)
     if schema is None:
         return chat.invoke
     held = chat.bind(response_format={"type": "json_schema", "json_schema": {"name": "decision", "strict": True, "schema": schema}})

@@ -108,10 +108,15 @@ class Cursor:
         """Return the indices of the exchanges played so far."""
         return frozenset(self._played)
 
+    @property
+    def needed(self) -> frozenset[int]:
+        """Return the indices of the exchanges that answered so far, those whose answer a fault damaged among them."""
+        return frozenset(self._played | self._lent)
+
     def unused(self, variant: str) -> Iterator[int]:
         """Yield the indices of the exchanges recorded under this variant that were not played."""
         for index, exchange in enumerate(self.cassette.exchanges):
-            if index not in self._played | self._lent and variant in (exchange.variants or (variant,)):
+            if index not in self.needed and variant in (exchange.variants or (variant,)):
                 yield index
 
 

@@ -44,7 +44,7 @@ _LEFTOVERS_S = 1.0
 class TrialRunner:
     """Runs trials one after the other; keeps the event loop and, with build = "worker", the graphs between them.
 
-    `played` holds the exchanges that the last trial played, those of its judges too.
+    `needed` holds the exchanges that answered in the last trial, damaged by a fault or whole, those of its judges too.
     """
 
     def __init__(self, root: Path, prices: Mapping[str, Price], clock: ClockKind = "virtual") -> None:
@@ -55,7 +55,7 @@ class TrialRunner:
         self._patch: contextlib.ExitStack | None = None
         self._loop = asyncio.Runner()
         self._graphs: dict[tuple[str, str], Any] = {}
-        self.played: frozenset[int] = frozenset()
+        self.needed: frozenset[int] = frozenset()
         self._tape: tuple[tuple[Exchange, ...], str, Cassette] = ((), "", Cassette())
         self._read: tuple[tuple[str, str], tuple[Exchange, ...]] = (("", ""), ())
 
@@ -92,7 +92,7 @@ class TrialRunner:
             if recorder:
                 _put_in_order(recorder, len(exchanges), done.wire, done.story)
             scores = scores_of(bench, case, done)
-        self.played = done.wire.cursor.played
+        self.needed = done.wire.cursor.needed
         return trial_of(bench, case, repeat, done, scores)
 
     def perform(self, bench: Bench, case: Case, repeat: int, exchanges: tuple[Exchange, ...], play: Play) -> Performance:
@@ -128,7 +128,7 @@ class TrialRunner:
             live=recorder,
             spending=None if recorder or bench.suite.budget == Budget() else Spending(bench.suite.budget, self._prices),
         )
-        tool_faults = ToolFaults(case.faults, lambda: observer.position()[0], wire)
+        tool_faults = ToolFaults(case.faults, lambda: observer.position()[0], wire, bench.suite.latencies)
 
         def execute() -> Ended:
             with _steady(bench), listening(observer), _frozen(bench, case, observer), faulty(tool_faults):
@@ -170,8 +170,10 @@ class TrialRunner:
 
     def _execute_on_clock(self, observer: Observer, wire: TrialWire, execute: Callable[[], Ended]) -> Ended:
         """Execute the graph in virtual time, unless real time is asked for or real servers answer."""
-        if self._clock == "real" or wire.live is not None:
+        if wire.live is not None:
             return execute()
+        if self._clock == "real":
+            return _execute_in_real_time(observer, wire, execute)
         if self._patch is None:
             self._patch = contextlib.ExitStack()
             self._patch.enter_context(clock.patched())
@@ -238,6 +240,15 @@ class TrialRunner:
 def thread_of(bench: Bench, case: Case, repeat: int) -> str:
     """Return the id of the thread that a trial runs on."""
     return f"{bench.name}/{bench.variant}/{case.id}/{repeat}"
+
+
+def _execute_in_real_time(observer: Observer, wire: TrialWire, execute: Callable[[], Ended]) -> Ended:
+    passing = clock.RealClock()
+    wire.clock, observer.now = passing, lambda: passing.elapsed_s
+    ended = execute()
+    ended.duration_s, ended.real_time = passing.elapsed_s, True
+    wire.clock = None  # what a judge asks is not waited for
+    return ended
 
 
 def _steady(bench: Bench) -> contextlib.AbstractContextManager[None]:

@@ -105,7 +105,7 @@ def _plays(project: Project, benches: Sequence[Bench], case: Case, runner: Trial
         if trial.outcome in {"stale", "error"}:
             reason = trial.reasons[0] if trial.reasons else "no reason"
             return f"its trial under variant {bench.variant!r} is {trial.outcome}: {reason}"
-        plays.append(runner.played)
+        plays.append(runner.needed)
     return plays
 
 

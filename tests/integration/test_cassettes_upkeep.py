@@ -105,6 +105,17 @@ def test_an_exchange_that_a_judge_plays_is_used(project):
     assert found(project) == (0, [])
 
 
+def test_an_exchange_that_a_fault_damages_is_used(project):
+    """Without it the fault would have nothing to damage: pruning leaves it, and the suite goes on passing."""
+    project.cases({"id": "one", "inputs": {"question": "one?"}, "faults": [{"at": {"model_call": 1}, "fault": "empty"}]})
+    for name in ("two", "three"):
+        path_of(project, name).unlink()
+
+    assert found(project) == (0, [])
+    assert project.harness("cassettes", "prune", "--yes").out.endswith("nothing to remove\n")
+    assert project.harness("run").code == 0
+
+
 def test_a_copy_that_no_trial_plays_is_a_duplicate(project):
     """The same question and answer once more than any trial asks is told as a copy."""
     tape(project, "one", said("one?", "one", **OLD), said("one?", "one", **OLD))
