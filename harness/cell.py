@@ -29,6 +29,7 @@ _BROKEN: Mapping[CellOutcome, str] = {
     "looped": "it went round in circles until the graph's recursion limit",
 }
 _STALLS = frozenset({"NeverAnswered", "Stalled"})
+_RUNAWAY = "Runaway"
 _EXPECTED: Mapping[CellOutcome, str] = {"crash": "error", "limit": "limit", "looped": "limit"}
 
 
@@ -97,11 +98,19 @@ def _outcome(trial: Trial, base: Trial) -> CellOutcome:
         return "unrecorded"
     if trial.live or trial.trace.ends == "error":
         crash = trial.trace.crash
+        if _ran_away(trial):
+            return "looped"
         return "hang" if crash is not None and crash.type in _STALLS and not trial.live else "crash"
     if trial.trace.ends == "limit":
         signals = loop_signals(trial.trace)
         return "looped" if signals.repeated_calls or signals.repeated_states or signals.no_progress else "limit"
     return "answered" if _said(trial.trace) == _said(base.trace) else "degraded"
+
+
+def _ran_away(trial: Trial) -> bool:
+    """Tell whether the agent was stopped by the harness, as nothing else stopped it."""
+    crash = trial.trace.crash
+    return crash is not None and crash.type == _RUNAWAY and not trial.live
 
 
 def _said(trace: Trace) -> str:
@@ -111,7 +120,7 @@ def _said(trace: Trace) -> str:
 def _broken(outcome: CellOutcome, trial: Trial, base: Trial, settings: SweepSettings, fault: ModelFault | ToolFault) -> Iterator[str]:
     as_ever = _EXPECTED.get(outcome) == base.trace.ends and not trial.live
     if outcome in _BROKEN and outcome not in settings.allow.get(fault, ()) and not as_ever:
-        yield _BROKEN[outcome]
+        yield "nothing stopped it" if _ran_away(trial) else _BROKEN[outcome]
     yield from (score.reason for score in trial.scores if score.status == "fail" and score.check in _LIMITS)
     yield from (f"it asked {call.model!r} again after {call.status}, which does not pass by itself" for call in vain_retries(trial.trace))
     if not trial.trace.interrupts:
@@ -122,7 +131,7 @@ def _broken(outcome: CellOutcome, trial: Trial, base: Trial, settings: SweepSett
 def _reason(outcome: CellOutcome, trial: Trial, base: Trace) -> str:
     """Say in one line why a cell has its outcome."""
     trace = trial.trace
-    if outcome in {"crash", "hang", "unrecorded"}:
+    if outcome in {"crash", "hang", "unrecorded"} or _ran_away(trial):
         return next(iter(trial.reasons), "")
     if outcome == "answered":
         return "; ".join(("the same answer as without the fault", *_calls(trace, base)))

@@ -208,10 +208,15 @@ class FaultSpec(Value):
     status: int | None = Field(default=None, ge=500, le=599)
     delay_s: float | None = Field(default=None, ge=0)
 
+    @property
+    def is_endless(self) -> bool:
+        """Tell whether it strikes for as long as the agent asks."""
+        return self.fault == "endless_tools" and self.times is None
+
     def strikes(self, number: int) -> bool:
         """Tell whether the request or tool call of this number, from 1, is damaged."""
         first = self.at.model_call or self.at.embedding or self.at.tool_call or 1
-        times = self.times or (math.inf if self.fault == "endless_tools" else 1)
+        times = self.times or (math.inf if self.is_endless else 1)
         return first <= number < first + times
 
     def __str__(self) -> str:

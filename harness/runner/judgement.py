@@ -87,7 +87,7 @@ def trial_of(bench: Bench, case: Case, repeat: int, done: Performance, scores: t
 
 
 def optional(bench: Bench, case: Case) -> frozenset[str]:
-    """Return the checks that nobody asked for, or that this version cannot measure: being unscored, they do not spoil a trial."""
+    """Return the checks that nobody asked for, or that real time leaves without a figure: being unscored, they do not spoil a trial."""
     limits = bench.context(case).limits
     return frozenset({"duration"} if limits.tokens is not None or limits.cost_usd is not None else {"duration", "cost"})
 

@@ -138,6 +138,8 @@ class TrialRunner:
             ended = self._execute_on_clock(observer, wire, execute) if bench.target else self._ask_agent(bench, case, wire, observer)
             if wire.hangs is not None:  # the code under test may have swallowed the exception that said it
                 ended.ends, ended.crash, ended.duration_s = "error", NeverAnswered(wire.hangs), None
+            elif wire.runaway is not None:
+                ended.ends, ended.crash = "error", wire.runaway
             if wire.broken:
                 raise wire.broken
             story = observer.story()

@@ -1,18 +1,21 @@
 """The layer of faults: it damages chosen requests, or the answers that the layers below have for them."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
 from harness import fault
 from harness.dataset import FaultSpec, ModelFault
-from harness.wire.trial import Ask, Reply
+from harness.wire.trial import Ask, Reply, Runaway
 
 Lend = Callable[[Ask], Reply | None]
 """Returns the answer to a request without using it up: whoever asks again after a damaged answer gets it whole."""
 
 _FAILURES = frozenset({"connect_error", "timeout", "hang"})
 _USUAL_DELAY_S = 30.0
+_ENOUGH = 200
+"""Calls after which a fault without end has shown that nothing stops the agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class Faults:
 
     specs: Sequence[FaultSpec]
     below: Sequence[Lend] = ()
-    _struck: set[int] = field(default_factory=set)
+    _strikes: Counter[int] = field(default_factory=Counter)
     _damaged_before: dict[tuple[int, str], Reply] = field(default_factory=dict)
 
     def __call__(self, ask: Ask) -> Reply | None:
@@ -29,13 +32,21 @@ class Faults:
         for index, spec in enumerate(self.specs):
             reply = self._struck_by(index, spec, ask) if _is_here(spec, ask) else None
             if reply is not None:
-                self._struck.add(index)
+                self._count(index, spec, ask)
                 return replace(reply, fault=spec.fault)
         return None
 
     def unstruck(self) -> tuple[FaultSpec, ...]:
         """Return the faults of requests that struck nothing."""
-        return tuple(spec for index, spec in enumerate(self.specs) if index not in self._struck)
+        return tuple(spec for index, spec in enumerate(self.specs) if not self._strikes[index])
+
+    def _count(self, index: int, spec: FaultSpec, ask: Ask) -> None:
+        self._strikes[index] += 1
+        if spec.is_endless and self._strikes[index] > _ENOUGH:
+            message = (
+                f"{ask.place} was told to call a tool {_ENOUGH} times, and nothing stopped it; bound the calls, or set a recursion limit"
+            )
+            raise Runaway(message)
 
     def _struck_by(self, index: int, spec: FaultSpec, ask: Ask) -> Reply | None:
         name = cast("ModelFault", spec.fault)

@@ -119,6 +119,10 @@ class NeverAnswered(WireStop):
     """A wait, for an answer or a tool, that nothing ends."""
 
 
+class Runaway(WireStop):
+    """An agent that calls tools without end: nothing of its own stops it."""
+
+
 class NotRedacted(WireStop):
     """A request or an answer at which a redactor or a normaliser of the user's own failed."""
 
@@ -171,6 +175,7 @@ class TrialWire:
         self.sockets = 0
         self.broken: HarnessError | None = None
         self.hangs: str | None = None
+        self.runaway: Runaway | None = None
         self.over_budget = ""
         self.child_pipe = -1
         self._pid = os.getpid()
@@ -189,11 +194,13 @@ class TrialWire:
             ask, span = self._ask(request)
             if self.over_budget:
                 raise BudgetStop(self.over_budget)
+            if self.runaway:
+                raise self.runaway
             if self.misses:
                 self._stop_after_miss(ask, span, thread)
             note = Note(ask, span, streamed=ask.segments.streamed, start_s=self.clock.elapsed_s if self.clock else None)
             self.notes.append(note)
-            reply = next((reply for layer in self._layers if (reply := layer(ask)) is not None), None)
+            reply = self._reply(ask)
             if reply is None and self.live is None:
                 self._miss(ask, span, thread)
             elif reply is None and self.live is not None:
@@ -204,6 +211,13 @@ class TrialWire:
                 note.reply = reply
                 note.given, note.converted = self._fitted(reply, ask, span)
             return note
+
+    def _reply(self, ask: Ask) -> Reply | None:
+        try:
+            return next((reply for layer in self._layers if (reply := layer(ask)) is not None), None)
+        except Runaway as stop:
+            self.runaway = stop
+            raise
 
     def _spend(self, ask: Ask, reply: Reply) -> None:
         """Hold an answer against the budget; the trial stops before one that would go over."""

@@ -197,6 +197,49 @@ def test_a_fault_that_lasts_strikes_what_is_not_recorded(world):
     assert found["ask", 1, "endless_tools"]["outcome"] == found["ask", 2, "endless_tools"]["outcome"] == "looped"
 
 
+LOOP = """
+    from langchain_core.tools import tool
+    from langchain_openai import ChatOpenAI
+    from langgraph.graph import END, START, MessagesState, StateGraph
+
+
+    @tool
+    def look(number: int) -> str:
+        '''Look a number up.'''
+        return f"found {number}"
+
+
+    def ask(state):
+        model = ChatOpenAI(model="gpt-4o-mini").bind_tools([look])
+        messages = list(state["messages"])
+        while True:
+            answer = model.invoke(messages)
+            if not answer.tool_calls:
+                return {"messages": [answer]}
+            messages[1:] = [answer, *(look.invoke(call) for call in answer.tool_calls)]
+
+
+    def build():
+        graph = StateGraph(MessagesState)
+        graph.add_node("ask", ask)
+        graph.add_edge(START, "ask")
+        graph.add_edge("ask", END)
+        return graph.compile()
+"""
+
+
+def test_an_agent_that_nothing_stops(agent):
+    """An agent without a limit, which a model that never stops keeps busy for good, is stopped by the harness: its cell is red."""
+    agent.write("agent.py", LOOP)
+    agent.edit("harness.toml", "recursion_limit = 12\nlimits = { model_calls = 8 }", "")
+    agent.edit("harness.toml", "allow = { endless_tools = ['looped'], hang = ['hang'] }", "faults = ['endless_tools']")
+    code, found = cells(agent)
+    first = found["ask", 1, "endless_tools"]
+
+    assert (code, first["outcome"], first["broken"]) == (1, "looped", ["nothing stopped it"])
+    assert "was told to call a tool 200 times, and nothing stopped it" in first["reason"]
+
+
 def test_limits_under_faults(agent):
     """Limits of the sweep's own stand in for those of the suite, key by key."""
     agent.edit("harness.toml", "[suites.agent.sweep]", "[suites.agent.sweep]\nfaults = ['rate_limit']\nlimits = { model_calls = 2 }")
