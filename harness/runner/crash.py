@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.observe import plain
 from harness.trace import Crash
 from harness.wire.deployed import AgentFailed
-from harness.wire.trial import BudgetStop, LiveConnection, MissingExchange
+from harness.wire.stops import BudgetStop, LiveConnection, MissingExchange
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 

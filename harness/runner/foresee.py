@@ -14,7 +14,7 @@ from harness.runner.record import Task, tasks_of
 from harness.runner.trial import TrialRunner
 from harness.trace import Place
 from harness.wire.layers import Replay
-from harness.wire.trial import Ask, Reply
+from harness.wire.seam import Ask, Reply
 
 ANEW = "recorded anew (--all)"
 

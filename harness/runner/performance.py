@@ -10,8 +10,9 @@ from harness.price import Price, cost_usd
 from harness.runner.crash import crash_of
 from harness.runner.ended import Ended
 from harness.trace import CachedAnswer, Trace, WireCall
+from harness.wire.seam import Layer
 from harness.wire.tools import ToolFaults
-from harness.wire.trial import Layer, TrialWire, wire_call
+from harness.wire.trial import TrialWire, wire_call
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,10 @@ from harness.wire.address import Address
 from harness.wire.budget import Budget
 from harness.wire.faults import Faults
 from harness.wire.layers import Recorder, Replay, Scripted
+from harness.wire.seam import Ask
 from harness.wire.server import NotServed
-from harness.wire.trial import Ask, RecordingStopped, TrialWire
+from harness.wire.stops import RecordingStopped
+from harness.wire.trial import TrialWire
 
 _TOO_MANY_NAMES = 20
 

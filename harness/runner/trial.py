@@ -34,9 +34,11 @@ from harness.runner.player import Plain, Play
 from harness.runner.rules import taped
 from harness.wire.faults import Faults
 from harness.wire.layers import Recorder, Replay, Scripted, place_name
+from harness.wire.seam import Layer
 from harness.wire.spending import Spending
+from harness.wire.stops import NeverAnswered
 from harness.wire.tools import ToolFaults, faulty
-from harness.wire.trial import Layer, NeverAnswered, TrialWire, running
+from harness.wire.trial import TrialWire, running
 
 _LEFTOVERS_S = 1.0
 

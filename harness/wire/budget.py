@@ -9,7 +9,7 @@ from harness.cassette.miss import usage_cost
 from harness.price import Price, cost_usd
 from harness.trace import Usage
 from harness.wire.pace import shared_number
-from harness.wire.trial import Ask
+from harness.wire.seam import Ask
 
 _CHARACTERS_A_TOKEN = 4
 _USUAL_OUTPUT = 256

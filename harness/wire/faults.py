@@ -7,7 +7,8 @@ from typing import cast
 
 from harness import fault
 from harness.dataset import FaultSpec, ModelFault
-from harness.wire.trial import Ask, Reply, Runaway
+from harness.wire.seam import Ask, Reply
+from harness.wire.stops import Runaway
 
 Lend = Callable[[Ask], Reply | None]
 """Returns the answer to a request without using it up: whoever asks again after a damaged answer gets it whole."""

@@ -13,7 +13,8 @@ from harness.errors import HarnessError
 from harness.script import Script, compose
 from harness.trace import Place
 from harness.wire.budget import Budget, Unpriced
-from harness.wire.trial import Ask, RecordingStopped, Reply
+from harness.wire.seam import Ask, Reply
+from harness.wire.stops import RecordingStopped
 
 _TOO_MANY = 429
 _NOT_KEPT = frozenset({401, 403, 407, 408, 425, _TOO_MANY})

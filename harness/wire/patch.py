@@ -15,8 +15,9 @@ from harness.wire.body import body_bytes
 from harness.wire.cut import CAN_BREAK, HTTPX_LIKE, cutting, lose_connection
 from harness.wire.patience import PATIENT, answered_in_time, patient_connection
 from harness.wire.reset import without_resets
+from harness.wire.seam import Clock, Reply
 from harness.wire.transport import is_turned_down, sending
-from harness.wire.trial import Clock, Note, Reply, TrialWire, current
+from harness.wire.trial import Note, TrialWire, current
 
 _TRACING_PATHS = re.compile(r"(/api(/v\d)?)?/(runs|info|otel|sessions)\b")
 _ASYNC = frozenset({"handle_async_request", "_request"})  # httpx and its like, aiohttp

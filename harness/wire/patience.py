@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
-from harness.wire.trial import Reply
+from harness.wire.seam import Reply
 
 _patience_s: ContextVar[float | None] = ContextVar("harness_patience_s", default=None)
 

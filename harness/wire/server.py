@@ -18,7 +18,8 @@ from harness.errors import HarnessError, UsageError, WireStop
 from harness.schema import canonical_json
 from harness.wire.address import OWN, RESTART, Address, parse
 from harness.wire.intake import Refused, read_body
-from harness.wire.trial import BudgetStop, Note, TrialWire
+from harness.wire.stops import BudgetStop
+from harness.wire.trial import Note, TrialWire
 from harness.wire.upstream import BrokenAnswer, LiveAnswer, Upstream
 
 _EVENT_END = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)")

@@ -4,11 +4,10 @@ import fnmatch
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from harness.cassette.answer import read
@@ -16,119 +15,17 @@ from harness.cassette.convert import Unfit, fit
 from harness.cassette.exchange import Request, Response, lean_request
 from harness.cassette.miss import Known, Miss, explain, unfit, unscripted
 from harness.cassette.redact import Redactor
-from harness.cassette.segments import Segments
 from harness.cassette.tape import Cursor
-from harness.errors import HarnessError, WireStop
+from harness.errors import HarnessError
 from harness.experiment import LiveAttempt
-from harness.trace import Place, Source, WireCall, lasted
+from harness.trace import Place, WireCall, lasted
+from harness.wire.seam import Ask, Clock, Layer, Live, Position, Reply
 from harness.wire.spending import Spending
+from harness.wire.stops import BudgetStop, LiveConnection, MissingExchange, NeverAnswered, NotRedacted, NoTrial, Runaway
 
 CONNECTION_LOST = "the connection was lost in the middle of the answer"
 _LATER_NOTED = 20
 _FOR_GOOD_S = 30 * 86_400.0  # no agent waits for a month
-
-Position = Callable[[], tuple[Place, str]]
-"""Where the calling code stands in the graph, and the raw id of that execution of the node ("" where unknown)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One request as the layers see it: redacted, taken apart, placed. `number` counts the trial's requests of its kind, from 1."""
-
-    request: Request
-    segments: Segments
-    digests: dict[str, str]
-    place: Place
-    number: int
-    number_in_node: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """How a request was answered: by a response, or by an exception that the client library is to raise.
-
-    `fits` tells that the response was given to a request of this very form, whole or streamed; `cut` that the connection is lost after it;
-    `delay_s` is the part of the latency that a fault adds before the first byte, `ttft_s` when that came of a streamed answer.
-    """
-
-    source: Source
-    response: Response | None = None
-    failure: str | None = None
-    fault: str | None = None
-    exchange: int | None = None
-    latency_s: float | None = None
-    ttft_s: float | None = None
-    drift: tuple[str, ...] = ()
-    fits: bool = False
-    cut: bool = False
-    delay_s: float = 0.0
-
-
-class Layer(Protocol):
-    """Answers a request, or leaves it to the next layer by returning None."""
-
-    def __call__(self, ask: Ask) -> Reply | None:
-        """Answer `ask` or return None."""
-
-
-class Live(Protocol):
-    """Decides about the requests that no layer answers, and keeps what the real servers answer."""
-
-    def admit(self, ask: Ask) -> None:
-        """Let a request pass to the real server, or raise RecordingStopped."""
-
-    def keep(self, ask: Ask, response: Response, latency_s: float, ttft_s: float | None) -> int | None:
-        """Keep an answer and return its index, None if it is not kept, or raise RecordingStopped; the times are the last attempt's."""
-
-
-class Clock(Protocol):
-    """What the recorded latencies of a trial pass on."""
-
-    @property
-    def is_virtual(self) -> bool:
-        """Tell whether waiting on it takes no real time."""
-
-    @property
-    def elapsed_s(self) -> float:
-        """Return the seconds since the trial began, to the microsecond."""
-
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass in the calling thread."""
-
-    async def pass_time_async(self, seconds: float) -> None:
-        """Let time pass in the calling task."""
-
-
-class RecordingStopped(WireStop):
-    """A request that is not sent, or whose answer is not kept: the trial cannot go on as it would have."""
-
-
-class MissingExchange(WireStop):
-    """A request that nothing recorded answers."""
-
-
-class BudgetStop(WireStop):
-    """An answer that would have gone over the trial's budget."""
-
-
-class LiveConnection(WireStop):
-    """A connection that was to be opened past the wire."""
-
-
-class NeverAnswered(WireStop):
-    """A wait, for an answer or a tool, that nothing ends."""
-
-
-class Runaway(WireStop):
-    """An agent that calls tools without end: nothing of its own stops it."""
-
-
-class NotRedacted(WireStop):
-    """A request or an answer at which a redactor or a normaliser of the user's own failed."""
-
-
-class NoTrial(WireStop):
-    """A request that belongs to no running trial."""
 
 
 @dataclass(slots=True)
