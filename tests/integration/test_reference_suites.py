@@ -116,6 +116,7 @@ SEEDED = [
             ),
             frozenset({1}),
             ("path",),
+            ("--filter", "billing-00 or technical-00"),
         ),
     ),
     (
@@ -146,6 +147,7 @@ SEEDED = [
             (("refunds", "repayments"),),
             frozenset({4}),
             ("prompt triage (v2) edited",),
+            ("--filter", "billing-00 or technical-00"),
         ),
     ),
     (
@@ -156,6 +158,7 @@ SEEDED = [
             (('model: str = "smollm2-135m-instruct"', 'model: str = "smollm3-instruct"'),),
             frozenset({4}),
             ("model smollm2-135m-instruct -> smollm3-instruct",),
+            ("--filter", "billing-00 or technical-00"),
         ),
     ),
     (
@@ -166,6 +169,7 @@ SEEDED = [
             (('    return confirm(state, queue="billing")', '    raise LookupError("no such queue")'),),
             frozenset({3}),
             ("LookupError", "billing_team"),
+            ("--filter", "billing-00 or technical-00"),
         ),
     ),
     (
