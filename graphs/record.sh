@@ -30,4 +30,11 @@ harness record --all intent_workflow
 harness record --all rag_data_agent
 harness record --all approval_agent
 harness record --all approval_agent_review
+harness record --all supervisor_team
+harness record --all handoff_swarm
+harness record --all tool_controller
+# What an agent asks after an answer that a fault damages is known only once that answer is recorded.
+for _ in 1 2 3; do
+    harness record
+done
 harness cassettes prune --yes # what only a trial without its fault asks

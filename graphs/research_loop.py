@@ -73,6 +73,11 @@ def question(state: State) -> str:
     return state["messages"][-1].text.strip() or "(empty question)"
 
 
+def current(state: State) -> State:
+    """The state without what belongs to a question that was answered: the next turn of a thread starts anew."""
+    return {"messages": state["messages"]} if state.get("answer") else state
+
+
 def query_request(state: State) -> str:
     """What the model is told when it is asked for the next query."""
     tried = "; ".join(state.get("queries", [])) or "none"
@@ -105,12 +110,14 @@ def build(
     query_model, answer_model = chat_model(model, max_tokens=16), chat_model(model, max_tokens=60)
 
     def research(state: State) -> State:
+        state = current(state)
         query = first_line(query_model.invoke([query_prompt, HumanMessage(query_request(state))]).text)
         known = state.get("results", [])
         return {
             "iterations": state.get("iterations", 0) + 1,
             "queries": [*state.get("queries", []), query],
             "results": [*known, *search(f"{question(state)} {query}", known=known)],
+            "answer": "",
         }
 
     def decide(state: State) -> Literal["research", "analyze"]:

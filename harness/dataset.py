@@ -247,10 +247,14 @@ class FaultSpec(Value):
 
 
 class Case(Value):
-    """One input with what is expected of it; it is run under every variant, or only under those that it names."""
+    """One input with what is expected of it; it is run under every variant, or only under those that it names.
+
+    `turns` are further inputs, one after the other, on the same thread.
+    """
 
     id: str = Field(min_length=1)
     inputs: JsonValue
+    turns: tuple[JsonValue, ...] = ()
     expected: Expected = Field(default_factory=lambda: _NOTHING_EXPECTED)
     resume: tuple[JsonValue, ...] = ()
     faults: tuple[FaultSpec, ...] = ()

@@ -79,6 +79,7 @@ class Observer(BaseCallbackHandler):
 
     def __init__(self) -> None:
         self.now: Callable[[], float | None] = lambda: None
+        self.turn = 1
         self._lock = threading.Lock()
         self._spans: dict[str, _Span] = {}
         self._runs: dict[UUID, _Span] = {}
@@ -231,7 +232,7 @@ class Observer(BaseCallbackHandler):
 
     def _placed(self, metadata: Mapping[str, Any]) -> tuple[Place, str]:
         """Return the place with the paths of the enclosing nodes, which tell parallel branches of subgraphs apart."""
-        place, name = _place(metadata)
+        place, name = _place(metadata, self.turn)
         parents = [self._spans.get(prefix) for prefix in _prefixes(name)]
         path = "/".join([*(parent.place.path.rpartition("/")[2] for parent in parents if parent), place.path])
         return (place.model_copy(update={"path": path}) if path != place.path else place), name
@@ -243,7 +244,7 @@ class Observer(BaseCallbackHandler):
 
 
 class Story:
-    """What an observer noted, in an order that does not depend on threads: outer step, path, then inner step and path."""
+    """What an observer noted, in an order that does not depend on threads: turn, outer step, path, then inner step and path."""
 
     def __init__(self, spans: tuple[_Span, ...], tools: tuple[_Tool, ...], retrievers: tuple[tuple[str, RetrieverCall], ...]) -> None:
         by_name = {span.span: span for span in spans}
@@ -322,16 +323,16 @@ class Story:
 
 
 def _sort_key(span: _Span, by_name: Mapping[str, _Span]) -> tuple[Any, ...]:
-    """Return the (step, path) of every level, outermost first."""
+    """Return the turn, then the (step, path) of every level, outermost first."""
     levels: list[tuple[int, str]] = []
     parts = span.span.split("|")
     for depth in range(1, len(parts)):
         parent = by_name.get("|".join(parts[:depth]))
         levels.append((parent.place.step or 0, parent.place.path) if parent else (0, ""))
-    return (*levels, (span.place.step or 0, span.place.path))
+    return (span.place.turn, *levels, (span.place.step or 0, span.place.path))
 
 
-def _place(metadata: Mapping[str, Any]) -> tuple[Place, str]:
+def _place(metadata: Mapping[str, Any], turn: int) -> tuple[Place, str]:
     """Return the place that LangGraph's metadata tell, and the raw namespace that is this execution's own."""
     span = metadata.get("langgraph_checkpoint_ns") or ""
     path = metadata.get("langgraph_path") or ()
@@ -341,6 +342,7 @@ def _place(metadata: Mapping[str, Any]) -> tuple[Place, str]:
         step=metadata.get("langgraph_step"),
         path=_path_text(path),
         namespace=tuple(name for name in names if name),
+        turn=turn,
     )
     return place, span
 

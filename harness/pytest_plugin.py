@@ -82,8 +82,9 @@ class SuiteCollector(pytest.Collector):
         """Yield the cases, then the gate."""
         from harness.clock import patched  # noqa: PLC0415, see above
         from harness.errors import HarnessError  # noqa: PLC0415
-        from harness.runner.plan import Selection, prepare  # noqa: PLC0415
+        from harness.runner.plan import prepare  # noqa: PLC0415
         from harness.runner.run import tasks_of  # noqa: PLC0415
+        from harness.runner.selection import Selection  # noqa: PLC0415
 
         try:
             with patched(), _sealed():

@@ -18,7 +18,8 @@ class Place(Value):
     """Where in the graph something happened.
 
     `step` is LangGraph's superstep within the innermost graph, from 1; `path` tells parallel branches of a step apart;
-    `namespace` holds the enclosing subgraph nodes, outermost first; `visit` counts the node's visits, from 1.
+    `namespace` holds the enclosing subgraph nodes, outermost first; `visit` counts the node's visits, from 1, over all turns;
+    `turn` is the input of the case that the graph was at, from 1. Steps of the outermost graph count on from turn to turn.
     """
 
     node: str | None = None
@@ -26,13 +27,15 @@ class Place(Value):
     path: str = ""
     namespace: tuple[str, ...] = ()
     visit: int | None = None
+    turn: int = 1
 
     def __str__(self) -> str:
         if self.node is None:
             return "outside any node"
         inside = f" in subgraph {'/'.join(self.namespace)!r}" if self.namespace else ""
         visit = f"visit {self.visit}, " if self.visit else ""
-        return f"node {self.node!r} ({visit}step {self.step}){inside}"
+        turn = f"turn {self.turn}, " if self.turn > 1 else ""
+        return f"node {self.node!r} ({turn}{visit}step {self.step}){inside}"
 
 
 def lasted(start_s: float | None, end_s: float | None) -> float | None:
@@ -243,7 +246,12 @@ class Trace(Value):
 
     @property
     def supersteps(self) -> int:
-        """Return how many supersteps the outermost graph took."""
+        """Return how many supersteps the outermost graph took; the arrival of a turn's input, which LangGraph numbers too, is none."""
+        return len({step.place.step for step in self.steps if not step.place.namespace})
+
+    @property
+    def last_step(self) -> int:
+        """Return the number of the outermost graph's last superstep, 0 where there was none."""
         return max((step.place.step or 0 for step in self.steps if not step.place.namespace), default=0)
 
     @property

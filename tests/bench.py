@@ -94,7 +94,8 @@ import sys, time
 from pathlib import Path
 from harness import config, store
 from harness.runner import run
-from harness.runner.plan import Selection, prepare
+from harness.runner.plan import prepare
+from harness.runner.selection import Selection
 from harness.runner.trial import TrialRunner
 with run.sealed_without_keys():
     plan = prepare(config.load(Path("harness.toml")), Selection())

@@ -93,6 +93,21 @@ def assert_caught(suite, regression, folder):
     assert not [text for text in unsaid if text not in shown], shown
 
 
+def edges_taken(suite):
+    """Return the pairs of nodes that follow each other in a trial of the suite, `sub/inner` for those of subgraphs; `end` ends a turn."""
+    taken = set()
+    for trial in unchanged(suite)[1]:
+        last = {}
+        for step in trial["trace"].get("steps", ()):
+            place = step["place"]
+            scope = ("/".join(place.get("namespace", ())), place.get("turn", 1))
+            name = "/".join((*place.get("namespace", ()), place["node"]))
+            taken.add((last.get(scope, "start"), name))
+            last[scope] = name
+        taken |= {(name, "end") for name in last.values()}
+    return taken
+
+
 @cache
 def unchanged(suite):
     """Return the document and the trials of a suite as it is."""

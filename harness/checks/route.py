@@ -100,15 +100,16 @@ def _next(step: NodeStep, trace: Trace) -> Decision:
         return Decision(UNDECIDED, f"node {qualified(step.place)!r} raised {step.error}")
     if trace.ends == "interrupt" and trace.interrupts and trace.interrupts[-1].node not in {None, step.place.node}:
         return Decision(str(trace.interrupts[-1].node), f"the trial stopped before the next node after {qualified(step.place)!r}")
-    if trace.ends == "answer":
+    if trace.ends == "answer" or step.place.turn < trace.steps[-1].place.turn:
         return Decision(END, f"nothing ran after {qualified(step.place)!r}")
     return Decision(UNDECIDED, f"nothing ran after {qualified(step.place)!r}; {what_happened(trace)}")
 
 
 def _followers(step: NodeStep, trace: Trace) -> list[str]:
-    """Return the nodes of the next superstep of the graph that `step` belongs to, sorted."""
+    """Return the nodes of the next superstep of the graph that `step` belongs to, in the same turn, sorted."""
     start = next(place for place, other in enumerate(trace.steps) if other is step)
-    later = [other.place for other in trace.steps[start + 1 :] if other.place.namespace == step.place.namespace]
+    here = (step.place.namespace, step.place.turn)
+    later = [other.place for other in trace.steps[start + 1 :] if (other.place.namespace, other.place.turn) == here]
     after = [place for place in later if (place.step or 0) > (step.place.step or 0)]
     return sorted({place.node for place in after if place.node and place.step == after[0].step})
 

@@ -41,7 +41,7 @@ def last_nodes(trace: Trace) -> tuple[str, ...]:
 
 
 def _is_last(step: NodeStep, trace: Trace) -> bool:
-    return not step.place.namespace and (step.place.step or 0) == trace.supersteps
+    return not step.place.namespace and (step.place.step or 0) == trace.last_step
 
 
 def are_parallel(one: NodeStep, other: NodeStep) -> bool:

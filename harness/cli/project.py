@@ -84,7 +84,8 @@ def suites_that(project: "Project", named: tuple[str, ...], *, problem: "Callabl
 def make_plan(project: "Project", repeat: int, selecting: dict[str, Any]) -> "Plan":
     """Return the plan of what the options select."""
     from harness.cli.flags import parse_faults
-    from harness.runner.plan import Selection, prepare
+    from harness.runner.plan import prepare
+    from harness.runner.selection import Selection
 
     failing = selecting["failing"]
     return prepare(

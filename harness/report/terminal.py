@@ -171,6 +171,7 @@ def _sections(trial: Trial) -> Iterator[Part]:
 def _step(step: NodeStep) -> tuple[str, ...]:
     attempts = f"{step.attempts} attempts" if step.attempts > 1 else ""
     notes = (
+        f"turn {step.place.turn}" if step.place.turn > 1 else "",
         attempts,
         "from the cache" if step.cached else "",
         "interrupted" if step.interrupted else "",

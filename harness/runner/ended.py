@@ -20,3 +20,4 @@ class Ended:
     duration_s: float | None = None
     recursion_limit: int | None = None
     answers: list[Any] = field(default_factory=list)
+    turns: list[Any] = field(default_factory=list)

@@ -16,9 +16,11 @@ from harness.history import Assignment, Fork, History, Snapshot
 from harness.observe import plain
 from harness.runner.cut import Cut
 from harness.runner.edit import edit_of
-from harness.runner.plan import Bench, Selection, memory, prepare
+from harness.runner.performance import Performance
+from harness.runner.plan import Bench, memory, prepare
 from harness.runner.player import Awaited, Plain, Play
-from harness.runner.trial import Performance, TrialRunner, thread_of
+from harness.runner.selection import Selection
+from harness.runner.trial import TrialRunner, thread_of
 from harness.trace import Trace
 
 _PARTS = {

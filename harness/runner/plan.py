@@ -11,44 +11,22 @@ from harness.cassette.normalise import Normaliser
 from harness.cassette.redact import BUILT_IN, Redactor
 from harness.cassette.segments import Segments, segments
 from harness.checks import CheckContext
-from harness.clock import ClockKind
-from harness.config import DEFAULT, Project, Suite, Variant
+from harness.config import Project, Suite, Variant
 from harness.coverage import Shape
-from harness.dataset import Case, Dataset, FaultSpec, parse
-from harness.errors import ConfigError, GraphError, NothingRan, UsageError, WireStop
+from harness.dataset import Case, Dataset, parse
+from harness.errors import ConfigError, GraphError, NothingRan, WireStop
 from harness.experiment import SuiteProvenance
 from harness.graph import Target, Wanted
 from harness.runner import checkpoints
+from harness.runner.conversation import need_memory
 from harness.runner.rules import normalisers_of, redactor_of
+from harness.runner.selection import Selection, check_variants, variants_of
 from harness.schema import nearest
 from harness.script import Script
 from harness.script import parse as parse_script
 from harness.shape import shape
 from harness.store import TrialKey
 from harness.wire.trial import take_strays
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which cases and variants to run; what is left empty selects all. `expression` is as pytest's -k, over ids and tags.
-
-    `faults` come to those of every case.
-    """
-
-    suites: Sequence[str] = ()
-    variants: Sequence[str] = ()
-    expression: str = ""
-    tags: Sequence[str] = ()
-    limit: int | None = None
-    failing: frozenset[tuple[str, str]] | None = None
-    repeat: int = 1
-    faults: tuple[FaultSpec, ...] = ()
-    clock: ClockKind = "virtual"
-
-    @property
-    def narrows(self) -> bool:
-        """Tell whether cases may be left out."""
-        return bool(self.expression or self.tags or self.limit is not None or self.failing is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +116,9 @@ def prepare(project: Project, selection: Selection) -> Plan:
     """Load datasets, prompts and graphs of what is selected; refuse what cannot run."""
     names = selection.suites or tuple(project.config.suites)
     suites = [(name, project.suite(name)) for name in dict.fromkeys(names)]
-    _check_variants(suites, selection.variants, named=bool(selection.suites))
+    check_variants(suites, selection.variants, named=bool(selection.suites))
     benches = [
-        _bench(project, name, suite, variant, selection) for name, suite in suites for variant in _variants_of(suite, selection.variants)
+        _bench(project, name, suite, variant, selection) for name, suite in suites for variant in variants_of(suite, selection.variants)
     ]
     for bench in benches:
         _check_rehearsals(project, bench)
@@ -158,32 +136,12 @@ def by_case(benches: Sequence[Bench]) -> Iterator[tuple[Case, tuple[Bench, ...]]
             yield case, running
 
 
-def _check_variants(suites: Sequence[tuple[str, Suite]], variants: Sequence[str], *, named: bool) -> None:
-    for variant in variants:
-        known = {named for _, suite in suites for named in suite.variants}
-        if variant not in known:
-            message = f"no selected suite has a variant {variant!r}{nearest(variant, known)}"
-            raise UsageError(message)
-    for name, suite in suites:
-        if named and variants and not set(variants) & set(suite.variants):
-            message = f"suite {name!r} has none of the variants {', '.join(variants)}; it has {', '.join(suite.variants)}"
-            raise UsageError(message)
-
-
-def _variants_of(suite: Suite, variants: Sequence[str]) -> list[str]:
-    return [variant for variant in dict.fromkeys(variants) if variant in suite.variants] if variants else [DEFAULT]
-
-
 def _nothing(benches: Sequence[Bench], selection: Selection) -> str:
     if not selection.narrows:
         empty = ", ".join(sorted({bench.suite.dataset for bench in benches}))
         return f"nothing ran: {empty} has no cases"
     total = sum(len(bench.dataset.cases) for bench in benches)
-    asked = [f"--filter {selection.expression!r}"] if selection.expression else []
-    asked += [f"--tag {tag}" for tag in selection.tags]
-    asked += [f"--limit {selection.limit}"] if selection.limit is not None else []
-    asked += ["--failing"] if selection.failing is not None else []
-    return f"nothing ran: {' '.join(asked)} matches none of {total} cases"
+    return f"nothing ran: {selection.flags()} matches none of {total} cases"
 
 
 def _bench(project: Project, name: str, suite: Suite, variant_name: str, selection: Selection) -> Bench:
@@ -198,6 +156,8 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
     prompts = prompt.choose(stored_prompts, variant.prompts, where=where)
     wanted = _wanted(variant, prompts)
     target, look = _loaded(project, name, suite, wanted)
+    selected = selection.cases_of(name, cases)
+    _check_turns(project, name, suite, look, selected)
     return Bench(
         name=name,
         variant=variant_name,
@@ -205,7 +165,7 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
         target=target,
         wanted=wanted,
         dataset=dataset,
-        cases=_with_faults(_select(cases, name, selection), selection.faults),
+        cases=selected,
         checks=_checks(project, name, suite),
         prompts=prompts,
         mode=_mode(suite, look, name) if target else "http",
@@ -336,6 +296,22 @@ def _check_rehearsals(project: Project, bench: Bench) -> None:
             checkpoints.check(backend, postgres_env=project.config.postgres_env, where=where)
 
 
+def _check_turns(project: Project, name: str, suite: Suite, look: Any, cases: Sequence[Case]) -> None:
+    """Refuse cases of several turns for a graph that cannot remember them, or whose thread is out of reach."""
+    several = [case for case in cases if case.turns]
+    if several and suite.is_deployed:
+        message = (
+            f"{project.where(name, 'graph')}: case {several[0].id!r} has `turns`, which need the graph itself, not an agent behind a URL"
+        )
+        raise ConfigError(message)
+    try:
+        for case in several if look is not None else ():
+            need_memory(look, case)
+    except GraphError as error:
+        message = f"{project.where(name, 'graph')}: {error}"
+        raise GraphError(message) from None
+
+
 def memory() -> Any:
     """Return a checkpointer that lives as long as its trial."""
     from langgraph.checkpoint.memory import InMemorySaver  # noqa: PLC0415, for factories that take one
@@ -371,40 +347,6 @@ def _checks(project: Project, name: str, suite: Suite) -> dict[str, checks.Check
             )
             raise ConfigError(message)
     return found
-
-
-def _select(cases: tuple[Case, ...], suite: str, selection: Selection) -> tuple[Case, ...]:
-    chosen = [case for case in cases if not selection.tags or set(selection.tags) & set(case.tags)]
-    if selection.expression:
-        matches = _expression(selection.expression)
-        chosen = [case for case in chosen if matches(case)]
-    if selection.failing is not None:
-        chosen = [case for case in chosen if (suite, case.id) in selection.failing]
-    return tuple(chosen if selection.limit is None else chosen[: selection.limit])
-
-
-def _with_faults(cases: tuple[Case, ...], faults: tuple[FaultSpec, ...]) -> tuple[Case, ...]:
-    return tuple(case.model_copy(update={"faults": (*case.faults, *faults)}) for case in cases) if faults else cases
-
-
-def _expression(text: str) -> Any:
-    from _pytest.mark.expression import Expression  # noqa: PLC0415, pytest's own -k, which has no public door
-
-    try:
-        compiled = Expression.compile(text)
-    except SyntaxError as error:
-        message = f"--filter {text!r}: {error.msg or error}"
-        raise UsageError(message) from None
-
-    def matches(case: Case) -> bool:
-        names = [name.lower() for name in (case.id, *case.tags)]
-
-        def stands_in(wanted: str, /, **_keywords: object) -> bool:
-            return any(wanted.lower() in name for name in names)
-
-        return compiled.evaluate(stands_in)
-
-    return matches
 
 
 def _must_pass(bench: Bench) -> tuple[str, ...]:

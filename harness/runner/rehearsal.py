@@ -11,9 +11,11 @@ from harness.delta import changes
 from harness.experiment import OVER_BUDGET, Trial, outcome
 from harness.runner import checkpoints
 from harness.runner.cut import Cut
+from harness.runner.judgement import optional
+from harness.runner.performance import Performance
 from harness.runner.plan import Bench, memory
 from harness.runner.player import Awaited, Play
-from harness.runner.trial import Performance, TrialRunner, optional
+from harness.runner.trial import TrialRunner
 from harness.runner.ways import EVENTS, Seen, Way, ways
 from harness.trace import Recovery, SeenEvent, Streaming, Trace
 

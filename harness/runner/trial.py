@@ -3,56 +3,42 @@
 import asyncio
 import contextlib
 import contextvars
-import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphRecursionError
-from langgraph.types import Command
 
-from harness import checks, clock, store
+from harness import clock, store
 from harness.cassette.cause import Prompts
 from harness.cassette.exchange import Exchange
-from harness.cassette.miss import Known, Miss, record_command
+from harness.cassette.miss import Known, record_command
 from harness.cassette.tape import Cassette, Cursor
 from harness.clock import ClockKind
 from harness.dataset import Budget, Case
 from harness.errors import WireStop
-from harness.experiment import OVER_BUDGET, Trial, outcome
+from harness.experiment import Trial
 from harness.freeze import frozen
 from harness.listen import listening
-from harness.observe import Observer, Story, last_text, plain
-from harness.price import Price, cost_usd
+from harness.observe import Observer, Story
+from harness.price import Price
 from harness.runner.agent import Agent
 from harness.runner.caches import CachedModels, empty_model_cache, watched_nodes
-from harness.runner.crash import crash_of
+from harness.runner.conversation import converse
 from harness.runner.ended import Ended
+from harness.runner.judgement import scores_of, trial_of
+from harness.runner.performance import Performance, trace_of
 from harness.runner.plan import Bench, memory
-from harness.runner.player import Plain, Play, Player
+from harness.runner.player import Plain, Play
 from harness.runner.rules import taped
-from harness.score import Score, failed
-from harness.trace import CachedAnswer, Interrupt, Trace, WireCall
 from harness.wire.faults import Faults
 from harness.wire.layers import Recorder, Replay, Scripted, place_name
 from harness.wire.spending import Spending
 from harness.wire.tools import ToolFaults, faulty
-from harness.wire.trial import Layer, NeverAnswered, TrialWire, running, wire_call
+from harness.wire.trial import Layer, NeverAnswered, TrialWire, running
 
 _LEFTOVERS_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Performance:
-    """One execution of a case's graph over a wire of its own: how it ended, what it did, and what stood behind the seam."""
-
-    ended: Ended
-    trace: Trace
-    story: Story
-    wire: TrialWire
-    layers: tuple[Layer | ToolFaults, ...]
 
 
 class TrialRunner:
@@ -105,10 +91,9 @@ class TrialRunner:
         with self._performed(bench, case, repeat, exchanges, recorder=recorder, replay=replay) as done:
             if recorder:
                 _put_in_order(recorder, len(exchanges), done.wire, done.story)
-            scores = (*_scores(bench, bench.redactor.value(case), done.trace), *_unplayed(case, done.ended, done.layers))
-            scores = tuple(bench.redactor.value(score) for score in scores)
+            scores = scores_of(bench, case, done)
         self.needed = done.wire.cursor.needed
-        return _trial(bench, case, repeat=repeat, trace=done.trace, scores=scores, wire=done.wire, story=done.story)
+        return trial_of(bench, case, repeat, done, scores)
 
     def perform(self, bench: Bench, case: Case, repeat: int, exchanges: tuple[Exchange, ...], play: Play) -> Performance:
         """Execute the graph of a case once more, as `play` does it, over the same exchanges; nothing is checked."""
@@ -156,7 +141,8 @@ class TrialRunner:
             if wire.broken:
                 raise wire.broken
             story = observer.story()
-            trace = bench.redactor.value(self._trace(bench, ended, story, wire))
+            ended.recursion_limit = bench.suite.recursion_limit or ended.recursion_limit
+            trace = bench.redactor.value(trace_of(ended, story, wire, root=self._root, prices=self._prices))
             yield Performance(ended, trace, story, wire, (*layers, tool_faults))
 
     def _taped(self, bench: Bench, exchanges: tuple[Exchange, ...]) -> Cassette:
@@ -200,10 +186,7 @@ class TrialRunner:
 
     def _execute(self, bench: Bench, case: Case, repeat: int, observer: Observer, play: Play) -> Ended:
         models = CachedModels(observer)
-        config: RunnableConfig = {
-            "callbacks": [observer, models],
-            "configurable": {"thread_id": thread_of(bench, case, repeat)},
-        }
+        config = RunnableConfig(callbacks=[observer, models], configurable={"thread_id": thread_of(bench, case, repeat)})
         if bench.suite.recursion_limit is not None:
             config["recursion_limit"] = bench.suite.recursion_limit
         ended = Ended()
@@ -212,7 +195,7 @@ class TrialRunner:
             player = play(self._awaited)
             ended.recursion_limit = (player.graph.config or {}).get("recursion_limit")
             with watched_nodes(player.graph, observer):
-                _converse(player, case, config, ended, player.invoke)
+                converse(player, case, config, ended, observer=observer)
         except GraphRecursionError:
             ended.ends = "limit"
         except KeyboardInterrupt:
@@ -248,30 +231,6 @@ class TrialRunner:
         if key not in self._graphs:
             self._graphs[key] = bench.target.build(bench.wanted, memory)
         return self._graphs[key]
-
-    def _trace(self, bench: Bench, ended: Ended, story: Story, wire: TrialWire) -> Trace:
-        return Trace(
-            steps=story.steps(),
-            calls=tuple(self._priced(call) for call in _calls(wire, story)),
-            tools=story.tools(),
-            retrievers=story.retrievers(),
-            interrupts=ended.interrupts,
-            cached=_cached(ended, story),
-            state=plain(ended.state),
-            text=last_text(ended.state),
-            ends=ended.ends,
-            duration_s=ended.duration_s,
-            crash=crash_of(ended.crash, node=story.running_node(), root=self._root) if ended.crash else None,
-            recursion_limit=bench.suite.recursion_limit or ended.recursion_limit,
-            unseen=ended.unseen,
-        )
-
-    def _priced(self, call: WireCall) -> WireCall:
-        if call.kind == "http" or not call.answered:
-            return call
-        host = call.url.partition("://")[2].partition("/")[0].partition(":")[0]
-        cost = cost_usd(call.usage, models=(call.answered_model, call.model), host=host, own=self._prices)
-        return call.model_copy(update={"cost_usd": cost})
 
 
 def thread_of(bench: Bench, case: Case, repeat: int) -> str:
@@ -318,142 +277,6 @@ async def _alone(work: Any) -> Any:
             task.cancel()
         if others:
             await asyncio.wait(others, timeout=_LEFTOVERS_S)
-
-
-def _converse(graph: Player, case: Case, config: RunnableConfig, ended: Ended, invoke: Any) -> None:
-    """Invoke the graph, and resume it as the case says while it stops for a human; `ended` is filled as it goes."""
-    payload: Any = copy.deepcopy(case.inputs)
-    ended.answers = list(copy.deepcopy(case.resume))
-    while True:
-        result = invoke(payload, config)
-        dynamic = _in_task_order(list(result.pop("__interrupt__", ())), graph, config) if isinstance(result, dict) else []
-        ended.state = result
-        waiting = [Interrupt(payload=plain(interrupt.value)) for interrupt in dynamic] or _static_interrupts(graph, config)
-        ended.interrupts += tuple(waiting)
-        if not waiting:
-            return
-        if not ended.answers:
-            ended.ends = "interrupt"
-            return
-        payload = _resumed(dynamic, ended.answers)
-
-
-def _resumed(dynamic: list[Any], answers: list[Any]) -> Any:
-    """Take the answers to what waits off the list: one for a static interrupt, one for each dynamic one that has an answer left.
-
-    Each is given by the interrupt's id: LangGraph takes a bare null or an empty object for no answer at all.
-    """
-    if not dynamic:
-        answers.pop(0)
-        return None
-    return Command(resume={interrupt.id: answers.pop(0) for interrupt in dynamic if answers})
-
-
-def _in_task_order(interrupts: list[Any], graph: Any, config: RunnableConfig) -> list[Any]:
-    """Return interrupts of parallel branches in the order of the branches: they arrive as they finish."""
-    if len(interrupts) < 2 or not graph.checkpointer:  # noqa: PLR2004, one is in order
-        return interrupts
-    order = [interrupt.id for task in graph.get_state(config).tasks for interrupt in task.interrupts]
-    return sorted(interrupts, key=lambda interrupt: order.index(interrupt.id) if interrupt.id in order else len(order))
-
-
-def _static_interrupts(graph: Any, config: RunnableConfig) -> list[Interrupt]:
-    """Return the nodes that wait, of the graph or of a subgraph of it, though nothing called interrupt()."""
-    if not graph.checkpointer:
-        return []
-    return [Interrupt(node=node) for node in graph.get_state(config).next]
-
-
-def _cached(ended: Ended, story: Story) -> tuple[CachedAnswer, ...]:
-    """Return the cached answers in the order of the graph's steps."""
-    ordered = sorted(ended.cached, key=lambda pair: (story.order(pair[1]), pair[0].to_json()))
-    return tuple(answer.model_copy(update={"place": story.place(answer.place, span)}) for answer, span in ordered)
-
-
-def _calls(wire: TrialWire, story: Story) -> Iterable[WireCall]:
-    """Return the requests in the order of the graph's steps.
-
-    Within one execution of a node they stand as they were recorded, since parallel ones arrive in any order;
-    as they arrived where a fault or a miss was among them, since those are on no recording.
-    """
-    by_span: dict[str, list[tuple[int, Any]]] = {}
-    for arrival, note in enumerate(wire.notes):
-        by_span.setdefault(note.span, []).append((arrival, note))
-    for span in sorted(by_span, key=story.order):
-        notes = by_span[span]
-        if all(note.reply is not None and note.reply.exchange is not None for _, note in notes):
-            notes.sort(key=lambda pair: pair[1].reply.exchange)
-        for _, note in notes:
-            yield wire_call(note, story.place(note.ask.place, note.span))
-
-
-def _scores(bench: Bench, case: Case, trace: Trace) -> tuple[Score, ...]:
-    context = bench.context(case)
-    try:
-        return checks.run_checks(case, trace, context, None if bench.suite.checks is None else bench.checks)
-    except WireStop:  # a judge's own request missed; its note makes the trial stale
-        return ()
-
-
-def _unplayed(case: Case, ended: Ended, layers: Sequence[Layer | ToolFaults]) -> Iterable[Score]:
-    """Yield a failing score for what the case plays that never came to pass: a fault that did not strike, an answer not asked for."""
-    for layer in layers:
-        if isinstance(layer, Faults | ToolFaults):
-            for spec in layer.unstruck():
-                at = ", ".join(f"{name} {value}" for name, value in spec.at.model_dump(exclude_none=True).items())
-                yield failed("faults", "faults", f"the fault {spec.fault!r} at {at} never struck: nothing such was asked")
-    if ended.answers and ended.ends != "error":
-        given = len(case.resume)
-        yield failed("resume", "resume", f"{len(ended.answers)} of {given} answers in `resume` were not asked for: the graph did not stop")
-
-
-def _trial(bench: Bench, case: Case, *, repeat: int, trace: Trace, scores: tuple[Score, ...], wire: TrialWire, story: Story) -> Trial:
-    misses = tuple(bench.redactor.value(miss) for miss in _placed_misses(wire, story))
-    live = tuple(
-        sorted({attempt.model_copy(update={"place": story.place(attempt.place, span)}) for attempt, span in wire.refused}, key=str)
-    )
-    unused = sum(1 for _ in wire.cursor.unused(bench.variant))
-    if bench.suite.match == "strict" and unused and not misses:
-        scores = (
-            *scores,
-            failed("unused", "unused", f"{unused} recorded exchange(s) of this variant were not asked for", value=float(unused)),
-        )
-    if wire.over_budget:
-        scores = (failed(OVER_BUDGET, OVER_BUDGET, f"stopped: {wire.over_budget}"),)
-    return Trial(
-        suite=bench.name,
-        variant=bench.variant,
-        case=case.id,
-        repeat=repeat,
-        outcome=outcome(
-            trace,
-            scores,
-            misses,
-            live,
-            expects_error=bool(wire.over_budget) or (case.expected.ends == "error" and trace.crash is not None),
-            optional=optional(bench, case),
-        ),
-        trace=trace,
-        scores=() if misses else scores,
-        misses=misses,
-        live=live,
-        played=len(wire.cursor.played),
-        recorded=sum(1 for note in wire.notes if note.reply is not None and note.reply.source == "live"),
-        unused=unused,
-        sockets=wire.sockets,
-    )
-
-
-def optional(bench: Bench, case: Case) -> frozenset[str]:
-    """Return the checks that nobody asked for, or that this version cannot measure: being unscored, they do not spoil a trial."""
-    limits = bench.context(case).limits
-    return frozenset({"duration"} if limits.tokens is not None or limits.cost_usd is not None else {"duration", "cost"})
-
-
-def _placed_misses(wire: TrialWire, story: Story) -> tuple[Miss, ...]:
-    """Return the misses with their places: the causes first, each in the order of the graph's steps."""
-    ordered = sorted(wire.misses, key=lambda pair: (pair[0].follows, story.order(pair[1])))
-    return tuple(miss.model_copy(update={"place": story.place(miss.place, span)}) for miss, span in ordered)
 
 
 def _put_in_order(recorder: Recorder, start: int, wire: TrialWire, story: Story) -> None:

@@ -12,8 +12,9 @@ from harness.cassette.upkeep import CassetteFile, Pruning
 from harness.config import Project
 from harness.dataset import Case, parse
 from harness.errors import CassetteError
-from harness.runner.plan import Bench, Selection, by_case, prepare
+from harness.runner.plan import Bench, by_case, prepare
 from harness.runner.run import sealed_without_keys
+from harness.runner.selection import Selection
 from harness.runner.trial import TrialRunner
 from harness.schema import nearest
 

@@ -2,18 +2,17 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from openai_server import serving
+from regressions import copy_of
 
 from harness.cassette import vcr_yaml
 from harness.script import parse
 
-ROOT = Path(__file__).parents[2]
 RULES = """
 - when: {}
   reply: {json: {category: general, priority: low, reasoning: x}, input_tokens: 200, output_tokens: 20}
@@ -32,10 +31,8 @@ def git(root, *arguments):
 
 @pytest.fixture
 def copy(tmp_path):
-    """Return a copy of the reference suites under version control, in which one word of a prompt is changed."""
-    for name in ("graphs", "datasets", "cassettes"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "harness.toml", tmp_path)
+    """Return a copy of a reference suite under version control, in which one word of a prompt is changed."""
+    copy_of("support_triage", tmp_path)
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", "-A")
     git(tmp_path, "commit", "-q", "-m", "as recorded")
@@ -84,9 +81,9 @@ def test_one_word_of_one_prompt(copy):
         recorded = record(copy, server.base_url, "-j", "2", *VARIANTS, "support_triage")
 
     assert {(call["case"], call["variant"]) for call in foreseen["calls"]} == affected
-    assert len(foreseen["calls"]) == len(affected) == 156
+    assert len(foreseen["calls"]) == len(affected) == 204
     assert {call["cause"] for call in foreseen["calls"]} == {"prompt triage (v2) edited"}
-    assert recorded["total"]["asked"] == recorded["total"]["fix"] == len(server.asked) == 156
+    assert recorded["total"]["asked"] == recorded["total"]["fix"] == len(server.asked) == 204
     after = exchanges(copy)
     for name, old in before.items():
         for one, other in zip(old, after[name], strict=True):

@@ -205,7 +205,9 @@ def test_no_op_edits_pass(tmp_path):
     )
 
 
-@pytest.mark.parametrize("suite", ["support_triage", "research_loop", "resilient_chain", "safe_agent"])
+@pytest.mark.parametrize(
+    "suite", ["support_triage", "research_loop", "resilient_chain", "safe_agent", "supervisor_team", "handoff_swarm", "tool_controller"]
+)
 def test_async_replays_the_same(tmp_path, suite):
     """Recorded through invoke, a suite replays through ainvoke with the same outcomes."""
     root = copy_of(suite, tmp_path)

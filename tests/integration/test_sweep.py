@@ -8,8 +8,9 @@ from regressions import ROOT, run
 from tool_agent import AGENT, RULES
 
 from harness import config
-from harness.runner.plan import Selection, prepare
+from harness.runner.plan import prepare
 from harness.runner.run import sealed_without_keys
+from harness.runner.selection import Selection
 from harness.runner.sweep import unstruck
 
 
