@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
@@ -82,6 +82,7 @@ class Suite(Value):
     gate: dict[str, Bound] = {}
     normalise: tuple[str, ...] = ()
     freeze: Freeze = Freeze()
+    latencies: dict[str, Annotated[float, Field(ge=0)]] = {}
     sweep: SweepSettings = SweepSettings()
 
     @property
@@ -259,6 +260,7 @@ def _check_agent(suite: Suite, place: str) -> None:
         (is_url and ("{port}" in suite.graph) > bool(suite.start), "graph", "{port} is for an agent that `start` starts"),
         (suite.wire and not _LOOPBACK.fullmatch(suite.wire), "wire", f'{suite.wire!r} is not like "127.0.0.1:8377", on loopback'),
         (is_url and set_up, "variants", "an agent behind a URL takes no prompts, model or parameters; give each deployment its own suite"),
+        (is_url and suite.latencies, "latencies", "the tools of an agent behind a URL are out of reach"),
         (is_url and suite.freeze != Freeze(), "freeze", "nothing can be frozen in the process of an agent behind a URL"),
     )
     for is_so, key, problem in problems:

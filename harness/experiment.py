@@ -134,6 +134,7 @@ class SuiteProvenance(Value):
     must_pass: tuple[str, ...] = ()
     normalise: tuple[str, ...] = ()
     freeze: dict[str, JsonValue] = {}
+    latencies: dict[str, float] = {}
     faults: tuple[str, ...] = ()
     selected: bool = False
     shape: Shape = Shape(unknown="the experiment does not say which edges there are")

@@ -12,7 +12,7 @@ from harness.cassette.miss import price_of, record_command
 from harness.errors import ExitCode, ExperimentUnreadable
 from harness.experiment import OVER_BUDGET, Bound, Experiment, SuiteProvenance, Trial, suite_name
 from harness.metric import Tally
-from harness.schema import Value
+from harness.schema import Value, nearest
 from harness.tally import counted
 
 Verdict = Literal["pass", "fail", "inconclusive", "stale", "error"]
@@ -330,6 +330,9 @@ def _notes(provenance: SuiteProvenance, tally: Tally, baseline: Baseline | None)
     if provenance.selected:
         unmeasured = [name for name in sorted(provenance.gate) if tally.metric(name).value is None]
         yield from (f"the bound of {name} is not evaluated: the selected cases do not measure it" for name in unmeasured)
+    else:
+        never = sorted(provenance.latencies.keys() - tally.executed)
+        yield from (f"`latencies` names tool {name!r}, which no trial executed{nearest(name, tally.executed)}" for name in never)
     yield from _left_to_bounds(provenance, tally, baseline)
     for drift in tally.drift:
         yield f"drift: {drift.part} in {counted(drift.calls, 'call')} of {counted(len(drift.cases), 'case')}: {_listed(drift.cases)}"

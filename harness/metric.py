@@ -10,7 +10,7 @@ from harness.tally import ALWAYS_CHECKED, Count, counted
 
 DURATIONS = {"duration_s.p50": 0.5, "duration_s.p95": 0.95, "duration_s.p99": 0.99}
 NODE_DURATIONS = {"duration_s.p50": 0.5, "duration_s.p95": 0.95}
-FIRST_TOKENS = ("ttft_s.p50", "ttft_s.p95")
+FIRST_TOKENS = {"ttft_s.p50": 0.5, "ttft_s.p95": 0.95}
 NAMES = (
     "route.accuracy",
     "pass.rate",
@@ -77,7 +77,7 @@ class Tally(Count):
             "steps.max": self._known(max(self._numbers["steps"], default=None), "steps"),
             **{name: self._lasted(share, self._numbers["duration_s"]) for name, share in DURATIONS.items()},
             **self._node_metrics(),
-            **{name: Metric(reason=_NO_FIRST_TOKENS) for name in FIRST_TOKENS},
+            **{name: self._first_token(share) for name, share in FIRST_TOKENS.items()},
             **self._rates(),
             **{f"{kind}.coverage": self._share_covered(kind) for kind in KINDS},
         }
@@ -120,6 +120,13 @@ class Tally(Count):
         if in_real_time:
             return Metric(reason=f"{counted(in_real_time, 'trial')} ran in real time, whose durations are no figures")
         return self._known(quantile(durations, share))
+
+    def _first_token(self, share: float) -> Metric:
+        unknown = self._happened["first token unknown"]
+        if unknown:
+            return Metric(reason=f"the recordings do not say when the first token of {counted(unknown, 'streamed answer')} came")
+        value = quantile(self._numbers["ttft_s"], share)
+        return Metric(reason=_NO_FIRST_TOKENS) if value is None else Metric(value=value)
 
     def _node_metrics(self) -> dict[str, Metric]:
         """Return how long the visits of each node took."""

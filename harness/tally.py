@@ -9,7 +9,7 @@ What counts where:
 from array import array
 from bisect import insort
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from harness.checks.fallback import fell_back
@@ -103,7 +103,7 @@ class Count:
         self._outcomes: Counter[Outcome] = Counter()
         self._happened: Counter[str] = Counter()
         self._numbers: dict[str, array[float]] = {
-            name: array("d") for name in ("cost_usd", "tokens", "model_calls", "tool_calls", "steps", "duration_s")
+            name: array("d") for name in ("cost_usd", "tokens", "model_calls", "tool_calls", "steps", "duration_s", "ttft_s")
         }
         self._node_s: dict[str, array[float]] = {}
         self._unscored_spent: dict[str, array[float]] = {"cost_usd": array("d"), "tokens": array("d")}
@@ -123,6 +123,7 @@ class Count:
         self._drift: dict[str, set[str]] = {}
         self._drifted: Counter[str] = Counter()
         self._unused: Counter[str] = Counter()
+        self.executed: set[str] = set()
         self.ledger = Ledger()
         for trial in trials:
             self.add(trial)
@@ -143,7 +144,7 @@ class Count:
         self.ledger.add(trial)
         self._add_scores(trial)
         if trial.outcome != "unscored":
-            self._add_trace(trial.case, trial.trace)
+            self._add_trace(trial.case, trial.trace.exact())
 
     @property
     def trials(self) -> int:
@@ -346,6 +347,13 @@ class Count:
         actual = expected if score.status == "pass" else _label(score.detail.get("actual"))
         self._routed.setdefault(router, Counter())[expected, actual] += 1
 
+    def _add_first_tokens(self, calls: Sequence[WireCall]) -> None:
+        for call in calls:
+            if call.ttft_s is not None:
+                self._numbers["ttft_s"].append(call.ttft_s)
+            elif call.streamed and call.answered:
+                self._happened["first token unknown"] += 1
+
     def _add_trace(self, case: str, trace: Trace) -> None:
         if not self._shape.unknown:
             self._taken = self._taken.with_(taken(trace, self._shape))
@@ -360,6 +368,8 @@ class Count:
             self._happened["in real time"] += 1
         else:
             self._numbers["duration_s"].append(trace.duration_s)
+        self._add_first_tokens(calls)
+        self.executed.update(tool.name for tool in trace.tools)
         for step in trace.steps:
             if step.duration_s is not None:
                 self._node_s.setdefault(node_name(step.place), array("d")).append(step.duration_s)

@@ -48,8 +48,8 @@ class NodeStep(Value):
 
     A `cached` one was answered by the graph's cache: no code of the node ran.
     `stops` counts how often it stopped for a human; `chosen` holds what its conditional edges and commands chose.
-    `start_s` and `duration_s`, here and below, are seconds of virtual time since the trial began, and those that it took, the waiting
-    between attempts included; None where the trial ran in real time, or where the end was not seen.
+    `start_s` and `duration_s`, here and below, are seconds since the trial began, and those that it took, the waiting between attempts
+    included; None where the end was not seen. They are virtual time unless the trace says `real_time`.
     """
 
     place: Place
@@ -90,7 +90,8 @@ class ToolRequest(Value):
 class WireCall(Value):
     """One request on the wire and how it was answered.
 
-    `latency_s` is the recorded one, `duration_s` shorter where a time-out struck before it had passed;
+    `latency_s` and `ttft_s`, to the first token of a streamed answer, are the recorded ones, `duration_s` shorter where a time-out struck
+    before the latency had passed;
     `usage` and `cost_usd` are None where the provider or the price table do not say;
     `drift` names what differs from the recorded request within what the match policy tolerates.
     """
@@ -111,6 +112,7 @@ class WireCall(Value):
     finish_reason: str | None = None
     tool_requests: tuple[ToolRequest, ...] = ()
     latency_s: float | None = None
+    ttft_s: float | None = None
     start_s: float | None = None
     duration_s: float | None = None
     exchange: int | None = None
@@ -118,7 +120,7 @@ class WireCall(Value):
 
     @property
     def end_s(self) -> float | None:
-        """Return when the client had its answer or its error, in seconds of virtual time; None where time was real."""
+        """Return when the client had its answer or its error, in seconds since the trial began; None where that is not known."""
         return None if self.start_s is None or self.duration_s is None else self.start_s + self.duration_s
 
     @property
@@ -214,8 +216,9 @@ class Streaming(Value):
 class Trace(Value):
     """What one trial did, in the order of supersteps. `state` is the final state, `text` the last message's text.
 
-    `duration_s` is how long it took in virtual time; None where it ran in real time. `unseen` names what an agent in another process did
-    not show: its steps, its tools, its states, the places of its calls.
+    `duration_s` is how long it took. In `real_time` this and all other times are measured, and differ from run to run: they are shown, and
+    nothing else is made of them. `unseen` names what an agent in another process did not show: its steps, its tools, its states, the places
+    of its calls.
     """
 
     steps: tuple[NodeStep, ...] = ()
@@ -229,10 +232,20 @@ class Trace(Value):
     ends: End = "answer"
     crash: Crash | None = None
     duration_s: float | None = None
+    real_time: bool = False
     recursion_limit: int | None = None
     recoveries: tuple[Recovery, ...] = ()
     streamings: tuple[Streaming, ...] = ()
     unseen: tuple[Unseen, ...] = ()
+
+    def exact(self) -> "Trace":
+        """Return the trace without times that were measured."""
+        if not self.real_time:
+            return self
+        untimed = {"start_s": None, "duration_s": None}
+        timed = ("steps", "calls", "tools")
+        parts = {name: tuple(one.model_copy(update=untimed) for one in getattr(self, name)) for name in timed}
+        return self.model_copy(update={**parts, "duration_s": None})
 
     @property
     def model_calls(self) -> tuple[WireCall, ...]:

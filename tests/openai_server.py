@@ -12,7 +12,11 @@ from harness.script import Script
 
 
 class Server(ThreadingHTTPServer):
-    """Counts what it is asked; answers 404 where no rule applies. It turns the first requests down as `busy` says: status, headers."""
+    """Counts what it is asked; answers 404 where no rule applies. It turns the first requests down as `busy` says: status, headers.
+
+    The rest of a body comes `rest_s` seconds after its first half. `delays` are seconds by a word of the request, one for each time that
+    it is asked; after an infinite one no answer comes.
+    """
 
     daemon_threads = True
 
@@ -20,9 +24,11 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script = script
         self.delay_s = delay_s
+        self.rest_s = 0.0
         self.asked: list[Request] = []
         self.used: dict[int, int] = {}
         self.busy: list[tuple[int, dict[str, str]]] = []
+        self.delays: dict[str, list[float]] = {}
         self.hang_after: int | None = None
         self.released = threading.Event()
         self.gate = threading.Event()  # answers wait until it is set
@@ -51,7 +57,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.released.wait()  # whoever waits for the answer is killed meanwhile
             return
         self.server.gate.wait()
-        time.sleep(self.server.delay_s)
+        delay_s = self.server.delay_s + sum(found.pop(0) for word, found in self.server.delays.items() if word.encode() in body and found)
+        if delay_s == float("inf"):
+            self.server.released.wait()  # its client has left meanwhile
+            return
+        time.sleep(delay_s)
         asked = segments(request)
         answer = self.server.script.answer(asked, None, self.server.used)
         if answer is None:
@@ -64,7 +74,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(answer.body)))
         self.send_header("connection", "close")  # clients that outlive a test keep no connection to it
         self.end_headers()
-        self.wfile.write(answer.body)
+        half = len(answer.body) // 2 if self.server.rest_s else len(answer.body)
+        self.wfile.write(answer.body[:half])
+        time.sleep(self.server.rest_s)
+        self.wfile.write(answer.body[half:])
 
     def _turn_down(self, status, headers):
         if status < 0:  # no answer: the connection breaks

@@ -13,7 +13,7 @@ from harness.schema import canonical_json
 
 _SHOWN = 60
 _AROUND = 15
-_NOTES = ("latency_s", "place", "variants", "recorded_at", "scripted")
+_NOTES = ("latency_s", "ttft_s", "place", "variants", "recorded_at", "scripted")
 
 
 @dataclass(frozen=True, slots=True)

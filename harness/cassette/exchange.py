@@ -42,13 +42,14 @@ class Response:
 class Exchange:
     """A request, its response and what is noted beside them.
 
-    `latency_s` is the time to the whole answer, in seconds; `place` LangGraph's position of the request;
-    `variants` the variants it was recorded under; `recorded_at` an ISO 8601 date and time in UTC.
+    `latency_s` is the time to the whole answer, in seconds, `ttft_s` that to the first part of a streamed one; `place` LangGraph's
+    position of the request; `variants` the variants it was recorded under; `recorded_at` an ISO 8601 date and time in UTC.
     """
 
     request: Request
     response: Response
     latency_s: float | None = None
+    ttft_s: float | None = None
     place: str | None = None
     variants: tuple[str, ...] = ()
     recorded_at: str | None = None

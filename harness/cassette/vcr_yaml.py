@@ -59,6 +59,7 @@ def _interaction(exchange: Exchange) -> dict[str, Any]:
     request, response = exchange.request, exchange.response
     noted = {
         "latency_s": exchange.latency_s,
+        "ttft_s": exchange.ttft_s,
         "place": exchange.place,
         "variants": list(exchange.variants),
         "recorded_at": exchange.recorded_at,

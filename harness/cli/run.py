@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     type=click.Choice(["virtual", "real"]),
     default="virtual",
     show_default=True,
-    help="Let recorded latencies, back-offs and time-outs pass on a simulated clock, or take no account of latencies and wait for real.",
+    help="Let recorded latencies, back-offs and time-outs pass on a simulated clock, or wait for them for real.",
 )
 @click.option("--resume", metavar="EXPERIMENT", help="Go on with an experiment that was interrupted or stopped.")
 @click.option(

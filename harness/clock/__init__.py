@@ -11,10 +11,11 @@ import time_machine
 from harness.clock.jitter import steady_jitter
 from harness.clock.lane import NS, this_lane, tracked_lane
 from harness.clock.patch import patched
+from harness.clock.real import RealClock
 from harness.clock.timeline import Stalled, Timeline
 from harness.clock.watch import Watch
 
-__all__ = ["Clock", "ClockKind", "Stalled", "patched", "steady_jitter", "virtual_clock"]
+__all__ = ["Clock", "ClockKind", "RealClock", "Stalled", "patched", "steady_jitter", "virtual_clock"]
 
 PATIENCE_S = 20.0
 """How many real seconds a thread may hold up the others without doing anything before that is taken for a stall."""
@@ -37,6 +38,8 @@ os.register_at_fork(after_in_child=_go_on)
 
 class Clock:
     """The clock of one trial."""
+
+    is_virtual = True
 
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline

@@ -1,5 +1,6 @@
 """What is real under a virtual clock: sockets, pipes and processes. They take their real time, and virtual time waits for them."""
 
+import contextlib
 import os
 import socket
 import stat
@@ -16,7 +17,8 @@ _QUIET_NS = NS
 _real_ns = time.monotonic_ns
 SOCKET_CALLS = ("connect", "connect_ex", "accept", "recv", "recv_into", "send", "sendall", "listen")
 PROCESS_CALLS = ("wait", "communicate")
-_busy_until: dict[int, float] = {}
+_busy_until: dict[int, tuple[int, float]] = {}
+"""By file number: which socket it was, for the number is given away again, to sockets of C libraries too, and until when it is busy."""
 _ALWAYS = float("inf")
 _real_waitpid = os.waitpid
 
@@ -31,10 +33,11 @@ def awaited(selector: Any, own_pipe: int | None) -> tuple[str, ...]:
 
 def _may_answer(fd: int) -> bool:
     try:
-        is_socket = stat.S_ISSOCK(os.fstat(fd).st_mode)
+        found = os.fstat(fd)
     except OSError:
         return False
-    return not is_socket or _busy_until.get(fd, _ALWAYS) > _real_ns()
+    known, until = _busy_until.get(fd, (0, _ALWAYS))
+    return not stat.S_ISSOCK(found.st_mode) or known != found.st_ino or until > _real_ns()
 
 
 def _named(fd: int) -> str:
@@ -87,7 +90,7 @@ def socket_call(name: str) -> Callable[..., Any]:
         if lane is None or lane.timeline is None:
             return real(sock, *args)
         timeout_s = sock.gettimeout()
-        _busy_until[sock.fileno()] = _ALWAYS if asks else _real_ns() + _QUIET_NS
+        _note_busy(sock.fileno(), _ALWAYS if asks else _real_ns() + _QUIET_NS)
         if timeout_s == 0:
             return real(sock, *args)
         started_ns = lane.timeline.now_ns
@@ -99,6 +102,11 @@ def socket_call(name: str) -> Callable[..., Any]:
             raise
 
     return call
+
+
+def _note_busy(fd: int, until: float) -> None:
+    with contextlib.suppress(OSError):  # the call itself says that the socket is closed
+        _busy_until[fd] = os.fstat(fd).st_ino, until
 
 
 def process_call(name: str) -> Callable[..., Any]:

@@ -42,7 +42,7 @@ def show_trial(trial: Trial, *, width: int = WIDTH, colour: bool = False) -> str
     title = f"{trial.suite}@{trial.variant}, case {trial.case!r}{repeat}: {trial.outcome} (ended as {trial.trace.ends})"
     spent = f"{_plural(trial.trace.total_tokens, 'token')}, {dollars(trial.trace.cost_usd)}"
     played = f"exchanges: {trial.played} played, {trial.recorded} recorded, {trial.unused} unused; {spent}"
-    parts = [Text(title, style=trial.outcome), Text(played), *_sections(trial), *_reasons_of(trial), *_final_text(trial)]
+    parts = [Text(title, style=trial.outcome), Text(played), *_measured(trial), *_sections(trial), *_reasons_of(trial), *_final_text(trial)]
     return rendered(parts, width, colour=colour)
 
 
@@ -151,6 +151,11 @@ def _listed(experiment: Experiment) -> tuple[str, ...]:
     names = ", ".join(suite.name for suite in experiment.suites)
     cases = sum(suite.cases for suite in experiment.suites)
     return experiment.id, experiment.started_at, experiment.status, count(cases), names, (experiment.commit or UNKNOWN)[:10]
+
+
+def _measured(trial: Trial) -> Iterator[Part]:
+    if trial.trace.real_time:
+        yield Text(f"took {_seconds(trial.trace.duration_s)}; all times but latencies were measured in real time, and are no figures")
 
 
 def _sections(trial: Trial) -> Iterator[Part]:

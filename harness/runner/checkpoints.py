@@ -84,7 +84,7 @@ def _postgres(connection: Any) -> Reopen:
 def _schema(address: str, postgres_env: str) -> Iterator[Any]:
     """Make a schema of our own, so that no table of the database is touched, and drop it in the end; yields a connection that uses it.
 
-    There is one connection: while a trial runs none could be opened, for its clock is not that of the database.
+    There is one connection for all trials.
     """
     import psycopg  # noqa: PLC0415, as above
     from psycopg.rows import dict_row  # noqa: PLC0415, as above

@@ -18,6 +18,7 @@ class Ended:
     cached: list[tuple[CachedAnswer, str]] = field(default_factory=list)
     unseen: tuple[Unseen, ...] = ()
     duration_s: float | None = None
+    real_time: bool = False
     recursion_limit: int | None = None
     answers: list[Any] = field(default_factory=list)
     turns: list[Any] = field(default_factory=list)

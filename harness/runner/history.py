@@ -36,6 +36,7 @@ _PARTS = {
     "build": "`build`",
     "normalise": "`normalise`",
     "freeze": "`freeze`",
+    "latencies": "`latencies`",
 }
 
 

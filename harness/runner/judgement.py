@@ -19,9 +19,8 @@ from harness.wire.trial import TrialWire
 
 def scores_of(bench: Bench, case: Case, done: Performance) -> tuple[Score, ...]:
     """Return what the checks say of a performance, and a failing score for each thing that the case plays in vain; all redacted."""
-    return tuple(
-        bench.redactor.value(score) for score in (*_checked(bench, bench.redactor.value(case), done.trace), *_unplayed(case, done))
-    )
+    checked = _checked(bench, bench.redactor.value(case), done.trace.exact())
+    return tuple(bench.redactor.value(score) for score in (*checked, *_unplayed(case, done)))
 
 
 def _checked(bench: Bench, case: Case, trace: Trace) -> tuple[Score, ...]:

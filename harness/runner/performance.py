@@ -38,6 +38,7 @@ def trace_of(ended: Ended, story: Story, wire: TrialWire, *, root: Path, prices:
         text=last_text(ended.state),
         ends=ended.ends,
         duration_s=ended.duration_s,
+        real_time=ended.real_time,
         crash=crash_of(ended.crash, node=story.running_node(), root=root) if ended.crash else None,
         recursion_limit=ended.recursion_limit,
         unseen=ended.unseen,

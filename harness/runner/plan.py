@@ -380,6 +380,7 @@ def _provenance(project: Project, bench: Bench, selection: Selection) -> SuitePr
         must_pass=_must_pass(bench),
         normalise=suite.normalise,
         freeze=suite.freeze.model_dump(mode="json", exclude_defaults=True),
+        latencies=dict(suite.latencies),
         faults=tuple(map(str, selection.faults)),
         selected=selection.narrows,
         shape=bench.shape,

@@ -98,12 +98,12 @@ class _Live:
         """Let every request pass."""
         self._recorder.admit(ask)
 
-    def keep(self, ask: Ask, response: Response, latency_s: float) -> int | None:
+    def keep(self, ask: Ask, response: Response, latency_s: float, ttft_s: float | None) -> int | None:
         """Store an answer with those of the other trials of its case; None where it is not kept."""
         with self._growing.lock:
             before = len(self._growing.exchanges)
             try:
-                return self._recorder.keep(ask, response, latency_s)
+                return self._recorder.keep(ask, response, latency_s, ttft_s)
             except (RecordingStopped, CassetteError) as stop:
                 del self._growing.exchanges[before:]
                 if isinstance(stop, CassetteError) or self._recorder.refusal is not None:

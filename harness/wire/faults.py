@@ -50,7 +50,8 @@ class Faults:
         whole = self._whole(index, ask)
         if whole is None or whole.response is None:
             return None
-        return replace(whole, source="fault", latency_s=(whole.latency_s or 0.0) + delay_s, delay_s=delay_s)
+        ttft_s = None if whole.ttft_s is None else whole.ttft_s + delay_s
+        return replace(whole, source="fault", latency_s=(whole.latency_s or 0.0) + delay_s, ttft_s=ttft_s, delay_s=delay_s)
 
     def _damaged(self, index: int, name: ModelFault, ask: Ask) -> Reply | None:
         whole = self._whole(index, ask)

@@ -51,6 +51,7 @@ class Replay:
             match.exchange.response,
             exchange=match.index,
             latency_s=match.exchange.latency_s,
+            ttft_s=match.exchange.ttft_s,
             drift=drift,
             fits=_fits(match.exchange, ask),
         )
@@ -121,7 +122,7 @@ class Recorder:
         else:
             self._sent[id(ask)] = ask, reserved
 
-    def keep(self, ask: Ask, response: Response, latency_s: float) -> int:
+    def keep(self, ask: Ask, response: Response, latency_s: float, ttft_s: float | None = None) -> int:
         """Keep a live answer, unless it says that the key was wrong, or the server too busy or broken."""
         _, reserved = self._sent.pop(id(ask), (ask, 0.0))
         self._answered.append(ask)
@@ -132,6 +133,7 @@ class Recorder:
             request=ask.request,
             response=self.redactor.response(plain_response(response)),
             latency_s=latency_s,
+            ttft_s=ttft_s,
             place=place_key(ask),
             variants=(self.variant,),
             recorded_at=self.now(),

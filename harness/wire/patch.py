@@ -15,7 +15,7 @@ from harness.wire.body import body_bytes
 from harness.wire.cut import CAN_BREAK, HTTPX_LIKE, cutting, lose_connection
 from harness.wire.patience import PATIENT, answered_in_time, patient_connection
 from harness.wire.reset import without_resets
-from harness.wire.transport import is_turned_down, sent_at
+from harness.wire.transport import is_turned_down, sending
 from harness.wire.trial import Clock, Note, Reply, TrialWire, current
 
 _TRACING_PATHS = re.compile(r"(/api(/v\d)?)?/(runs|info|otel|sessions)\b")
@@ -138,7 +138,7 @@ class _Stub:
             if trial.allows(request):
                 return False
             note = trial.answer(request, thread=thread)
-            sent_at.set(None)
+            sending.set(None)
             vcr_request.harness_note, vcr_request.harness_trial = note, trial
         return note.reply is not None
 
@@ -165,7 +165,9 @@ class _Stub:
                 return
             note = trial.pending(request) or trial.answer(request)
         if note.reply is None:
-            trial.keep(note, _response(response), sent_at=sent_at.get())
+            sent = sending.get()
+            times = (None, None) if sent is None else (sent.sent_at, sent.first_at)
+            trial.keep(note, _response(response), sent_at=times[0], first_at=times[1])
 
     def find_requests_with_most_matches(self, vcr_request: Any) -> list[Any]:
         """Return the request where aiohttp was redirected to, for which vcrpy looks here."""

@@ -1,7 +1,8 @@
-"""Faults of tools: while a trial runs, chosen executions of LangChain tools fail, or return what no tool should."""
+"""Faults of tools: while a trial runs, chosen executions of LangChain tools fail, or return what no tool should, or take their time."""
 
+import functools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, assert_never, cast
 from unittest import mock
@@ -22,10 +23,16 @@ class ToolFailure(Exception):
 
 
 class ToolFaults:
-    """The faults of one trial's tools, and how often each tool was executed; a tool that hangs does so on the trial's `wire`."""
+    """The faults of one trial's tools, and how often each tool was executed; a tool that hangs does so on the trial's `wire`.
 
-    def __init__(self, specs: Sequence[FaultSpec], place: Callable[[], Place], wire: TrialWire) -> None:
+    `latencies` are declared ones, in seconds by the name of the tool.
+    """
+
+    def __init__(
+        self, specs: Sequence[FaultSpec], place: Callable[[], Place], wire: TrialWire, latencies: Mapping[str, float] | None = None
+    ) -> None:
         self.wire = wire
+        self.latencies = latencies or {}
         self._specs = tuple(spec for spec in specs if spec.at.is_tool)
         self._place = place
         self._counts: dict[tuple[str | None, str | None], int] = {}
@@ -57,37 +64,61 @@ def faulty(faults: ToolFaults) -> Iterator[None]:
     run, arun = BaseTool.run, BaseTool.arun
 
     def struck_run(tool: BaseTool, *args: Any, **kwargs: Any) -> Any:
-        return run(_struck(tool, faults), *args, **kwargs)
+        return run(_as_played(tool, faults), *args, **kwargs)
 
     async def struck_arun(tool: BaseTool, *args: Any, **kwargs: Any) -> Any:
-        return await arun(_struck(tool, faults), *args, **kwargs)
+        return await arun(_as_played(tool, faults), *args, **kwargs)
 
     with mock.patch.object(BaseTool, "run", struck_run), mock.patch.object(BaseTool, "arun", struck_arun):
         yield
 
 
-def _struck(tool: BaseTool, faults: ToolFaults) -> BaseTool:
-    """Return the tool, or a copy of it that does what the fault does instead of its work."""
-    name = faults.next(tool.name)
-    if name is None:
-        return tool
-    copy = tool.model_copy()
+def _as_played(tool: BaseTool, faults: ToolFaults) -> BaseTool:
+    """Return the tool, or a copy of it that does what the fault does, after its declared latency."""
+    fault, latency_s = faults.next(tool.name), faults.latencies.get(tool.name, 0.0)
+    played = tool if fault is None else _struck(tool, fault, faults)
+    return _slowed(played, latency_s, faults.wire) if latency_s else played
 
+
+def _slowed(tool: BaseTool, latency_s: float, wire: TrialWire) -> BaseTool:
+    """Return a copy of the tool that lets the latency pass, and has the tool itself do the work."""
+    run, arun = tool._run, tool._arun  # noqa: SLF001, what a tool overrides to do its work
+
+    @functools.wraps(run)
+    def slow_run(*args: Any, **kwargs: Any) -> Any:
+        wire.pass_time(latency_s)
+        return run(*args, **kwargs)
+
+    @functools.wraps(arun)
+    async def slow_arun(*args: Any, **kwargs: Any) -> Any:
+        await wire.pass_time_async(latency_s)
+        return await arun(*args, **kwargs)
+
+    return _doing(tool, slow_run, slow_arun)
+
+
+def _doing(tool: BaseTool, run: Callable[..., Any], arun: Callable[..., Any]) -> BaseTool:
+    copy = tool.model_copy()
+    object.__setattr__(copy, "_run", run)
+    object.__setattr__(copy, "_arun", arun)
+    return copy
+
+
+def _struck(tool: BaseTool, name: ToolFault, faults: ToolFaults) -> BaseTool:
+    """Return a copy of the tool that does what the fault does instead of its work."""
     hangs = f"tool {tool.name!r} never returns, and nothing stops it"
 
     def fail(*_args: Any, **_kwargs: Any) -> Any:
         if name == "hang":
             faults.wire.wait_for_good(hangs)
-        return _shaped(copy, _output(name))
+        return _shaped(tool, _output(name))
 
     async def afail(*_args: Any, **_kwargs: Any) -> Any:
         if name == "hang":
             await faults.wire.wait_for_good_async(hangs)
-        return _shaped(copy, _output(name))
+        return _shaped(tool, _output(name))
 
-    object.__setattr__(copy, "_run", fail)
-    object.__setattr__(copy, "_arun", afail)
-    return copy
+    return _doing(tool, fail, afail)
 
 
 def _shaped(tool: BaseTool, output: str) -> Any:

@@ -7,7 +7,7 @@ import asyncio
 import importlib
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -21,8 +21,17 @@ from harness.wire.trial import current
 _READABLE = "gzip, identity"
 _POOLS = ("httpcore", "httpcore2")
 
-sent_at: ContextVar[float | None] = ContextVar("harness_sent_at", default=None)
-"""When the last attempt of the request of this context was sent, by time.perf_counter."""
+
+@dataclass(slots=True)
+class Sending:
+    """When an attempt of a request was sent, and when the first part of its answer's body came, by time.perf_counter."""
+
+    sent_at: float
+    first_at: float | None = None
+
+
+sending: ContextVar[Sending | None] = ContextVar("harness_sending", default=None)
+"""The last attempt of the request of this context."""
 
 
 @contextmanager
@@ -57,10 +66,11 @@ def _again(send: Callable[..., Any], pace: Pace) -> Callable[..., Any]:
         waited_s = 0.0
         for attempt in itertools.count(1):
             time.sleep(pace.turn_s())
-            sent_at.set(time.perf_counter())
+            sent = _sent_now()
             response = send(pool, request)
             pause = pace.pause_s(response.status, _plain(response.headers), attempt=attempt, waited_s=waited_s)
             if pause is None:
+                response.stream = _Timed(response.stream, sent)
                 return response
             response.close()
             time.sleep(pause)
@@ -78,10 +88,11 @@ def _again_async(send: Callable[..., Any], pace: Pace) -> Callable[..., Any]:
         waited_s = 0.0
         for attempt in itertools.count(1):
             await asyncio.sleep(pace.turn_s())
-            sent_at.set(time.perf_counter())
+            sent = _sent_now()
             response = await send(pool, request)
             pause = pace.pause_s(response.status, _plain(response.headers), attempt=attempt, waited_s=waited_s)
             if pause is None:
+                response.stream = _Timed(response.stream, sent)
                 return response
             await response.aclose()
             await asyncio.sleep(pause)
@@ -89,6 +100,42 @@ def _again_async(send: Callable[..., Any], pace: Pace) -> Callable[..., Any]:
         raise AssertionError
 
     return handle_async_request
+
+
+def _sent_now() -> Sending:
+    sent = Sending(time.perf_counter())
+    sending.set(sent)
+    return sent
+
+
+class _Timed:
+    """The stream of an answer, which notes when its first part came."""
+
+    def __init__(self, stream: Any, sent: Sending) -> None:
+        self._stream = stream
+        self._sent = sent
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._stream:
+            self._note()
+            yield part
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._stream:
+            self._note()
+            yield part
+
+    def _note(self) -> None:
+        if self._sent.first_at is None:
+            self._sent.first_at = time.perf_counter()
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close()
+
+    async def aclose(self) -> None:
+        """Close the stream."""
+        await self._stream.aclose()
 
 
 def _is_recorded(method: str, url: str) -> bool:
@@ -129,7 +176,7 @@ def _again_by_stub(get: Callable[..., Any], pace: Pace) -> Callable[..., Any]:
         waited_s = 0.0
         for number in itertools.count(1):
             time.sleep(pace.turn_s())
-            sent_at.set(time.perf_counter())
+            _sent_now()
             attempt = _Try(pace, number, waited_s)
             token = _trying.set(attempt)
             try:

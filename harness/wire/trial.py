@@ -48,7 +48,7 @@ class Reply:
     """How a request was answered: by a response, or by an exception that the client library is to raise.
 
     `fits` tells that the response was given to a request of this very form, whole or streamed; `cut` that the connection is lost after it;
-    `delay_s` is the part of the latency that passes before the first byte.
+    `delay_s` is the part of the latency that a fault adds before the first byte, `ttft_s` when that came of a streamed answer.
     """
 
     source: Source
@@ -57,6 +57,7 @@ class Reply:
     fault: str | None = None
     exchange: int | None = None
     latency_s: float | None = None
+    ttft_s: float | None = None
     drift: tuple[str, ...] = ()
     fits: bool = False
     cut: bool = False
@@ -76,12 +77,16 @@ class Live(Protocol):
     def admit(self, ask: Ask) -> None:
         """Let a request pass to the real server, or raise RecordingStopped."""
 
-    def keep(self, ask: Ask, response: Response, latency_s: float) -> int | None:
-        """Keep an answer and return its index, None if it is not kept, or raise RecordingStopped; `latency_s` is the last attempt's."""
+    def keep(self, ask: Ask, response: Response, latency_s: float, ttft_s: float | None) -> int | None:
+        """Keep an answer and return its index, None if it is not kept, or raise RecordingStopped; the times are the last attempt's."""
 
 
 class Clock(Protocol):
     """What the recorded latencies of a trial pass on."""
+
+    @property
+    def is_virtual(self) -> bool:
+        """Tell whether waiting on it takes no real time."""
 
     @property
     def elapsed_s(self) -> float:
@@ -217,23 +222,38 @@ class TrialWire:
             waiting = (note for note in self.notes if note.reply is None and note.ask.request.url == clean.url)
             return next((note for note in waiting if note.ask.request.method == clean.method), None)
 
-    def keep(self, note: Note, response: Response, *, sent_at: float | None = None) -> None:
-        """Take the real server's answer to a request that was passed on; `sent_at` is when its last attempt was."""
-        latency_s = round(time.perf_counter() - (sent_at or note.started), 4)
+    def keep(self, note: Note, response: Response, *, sent_at: float | None = None, first_at: float | None = None) -> None:
+        """Take the real server's answer to a request that was passed on; `sent_at` is when its last attempt was.
+
+        `first_at` is when the first part of its body came.
+        """
+        began = sent_at or note.started
+        latency_s = round(time.perf_counter() - began, 4)
+        ttft_s = round(first_at - began, 4) if first_at and note.streamed else None
         with self._lock:
             with self._unbroken():
-                index = self.live.keep(note.ask, response, latency_s) if self.live else None
-            note.reply = Reply("live", response, exchange=index, latency_s=latency_s)
+                index = self.live.keep(note.ask, response, latency_s, ttft_s) if self.live else None
+            note.reply = Reply("live", response, exchange=index, latency_s=latency_s, ttft_s=ttft_s)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in the calling thread, if the trial has a clock."""
+        if self.clock is not None:
+            self.clock.pass_time(seconds)
+
+    async def pass_time_async(self, seconds: float) -> None:
+        """Let time pass in the calling task, if the trial has a clock."""
+        if self.clock is not None:
+            await self.clock.pass_time_async(seconds)
 
     def wait_for_good(self, what: str) -> None:
-        """Let the calling thread wait until nobody waits any more, and raise NeverAnswered; without a clock, at once."""
-        if self.clock is not None:
+        """Let the calling thread wait until nobody waits any more, and raise NeverAnswered; without a virtual clock, at once."""
+        if self.clock is not None and self.clock.is_virtual:
             self.clock.pass_time(_FOR_GOOD_S)
         raise self._never(what)
 
     async def wait_for_good_async(self, what: str) -> None:
-        """Let the calling task wait until nobody waits any more, and raise NeverAnswered; without a clock, at once."""
-        if self.clock is not None:
+        """Let the calling task wait until nobody waits any more, and raise NeverAnswered; without a virtual clock, at once."""
+        if self.clock is not None and self.clock.is_virtual:
             await self.clock.pass_time_async(_FOR_GOOD_S)
         raise self._never(what)
 
@@ -369,6 +389,7 @@ def wire_call(note: Note, place: Place) -> WireCall:
     """Return what is stored of one request, its cost still unknown."""
     ask, reply = note.ask, note.reply or Reply("none")
     answer = read(reply.response) if reply.response else None
+    duration_s = lasted(note.start_s, note.end_s)
     return WireCall(
         place=place,
         kind=ask.segments.kind,
@@ -386,10 +407,18 @@ def wire_call(note: Note, place: Place) -> WireCall:
         tool_requests=answer.tool_requests if answer else (),
         latency_s=reply.latency_s,
         start_s=note.start_s,
-        duration_s=lasted(note.start_s, note.end_s),
+        ttft_s=_first_token_s(note, reply, duration_s),
+        duration_s=duration_s,
         exchange=reply.exchange,
         drift=reply.drift,
     )
+
+
+def _first_token_s(note: Note, reply: Reply, duration_s: float | None) -> float | None:
+    """Return when the first token of a streamed answer came; None where the client had left before."""
+    if not note.streamed or reply.response is None or reply.ttft_s is None:
+        return None
+    return None if duration_s is not None and duration_s < reply.ttft_s else reply.ttft_s
 
 
 _current: ContextVar[TrialWire | None] = ContextVar("harness_trial", default=None)

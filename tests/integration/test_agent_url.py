@@ -251,6 +251,7 @@ CONFIGS = {
     "start of a graph": ('start = "x"', "agent.py:build", "`start` and `wire` are for an agent behind a URL"),
     "port without start": ('wire = "127.0.0.1:1"', "http://127.0.0.1:{port}", "{port} is for an agent that `start` starts"),
     "wire elsewhere": ('wire = "0.0.0.0:1"', "http://127.0.0.1:8000", "'0.0.0.0:1' is not like"),
+    "latencies": ('start = "x"\nlatencies = { look = 1 }', "http://127.0.0.1:8000", "out of reach"),
     "freeze": ('start = "x"\nfreeze = { uuid = true }', "http://127.0.0.1:8000", "nothing can be frozen"),
     "cassettes of nobody": ('cassettes = "other"', "agent.py:build", "'other' is no suite with cassettes of its own"),
     "cassettes of its own": ('cassettes = "agent"', "agent.py:build", "'agent' is no suite with cassettes of its own"),

@@ -1,9 +1,12 @@
 """Virtual time: programs whose timeline is known by hand, what is real under it, and what it refuses by name."""
 
+import _socket
 import asyncio
 import contextlib
 import multiprocessing
 import re
+import selectors
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +20,7 @@ import httpx
 import pytest
 from clock_programs import PROGRAMS, Log
 
-from harness.clock import Stalled, patched, virtual_clock
+from harness.clock import Stalled, outside, patched, virtual_clock
 
 BEGIN = datetime(2026, 1, 31, 23, 59, 50, tzinfo=UTC)
 _LOCK_FROM_BEFORE = threading.Lock()
@@ -248,6 +251,27 @@ def test_a_real_service_in_a_thread(slow_service):
     assert order == ["short", "service", "long"]
     assert clock.elapsed_s == 90
     assert "recv of a socket" in clock.real_waits
+
+
+def test_a_number_of_a_file_is_no_socket(monkeypatch):
+    """The connection of a library in C is awaited, also where it got the number of one of Python's that was idle and closed."""
+    monkeypatch.setattr(outside, "_QUIET_NS", 1)
+    with virtual_clock() as clock, selectors.DefaultSelector() as selector:
+        ours, theirs = socket.socketpair()
+        theirs.send(b"x")
+        ours.recv(1)
+        with ours, theirs:
+            numbers = ours.fileno(), theirs.fileno()
+        ours, theirs = _socket.socketpair()
+        assert (ours.fileno(), theirs.fileno()) == numbers
+        writes = f"import os, time; time.sleep(0.2); os.write({theirs.fileno()}, b'x')"
+        later = subprocess.Popen([sys.executable, "-c", writes], pass_fds=[theirs.fileno()])
+        selector.register(ours.fileno(), selectors.EVENT_READ)
+        assert selector.select(1000)
+        later.wait()
+        ours.close()
+        theirs.close()
+    assert clock.elapsed_s == 0
 
 
 @pytest.mark.parametrize("seconds", ["0.2", "30"])

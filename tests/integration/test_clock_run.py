@@ -1,9 +1,13 @@
 """Trials on a clock: recorded latencies and waits take virtual time, durations are figures, and what cannot go on is named."""
 
 import re
+import textwrap
 import time
 
 import pytest
+from openai_server import serving
+
+from harness.script import parse
 
 AGENT = """
     import asyncio
@@ -219,20 +223,182 @@ def test_a_sweep_takes_virtual_time(world):
 
 
 def test_real_time_on_request(world):
-    """With --clock real, waits take real time, no latency is played, and durations are no figures."""
+    """With --clock real, latencies and waits take real time; the times are shown as measured, and no figure or check is made of them."""
     agent(world, SYNC, "limits = { duration_s = 299 }", expected=ANSWERS)
+    world.edit("cassettes/agent/one.yaml", "latency_s: 300", "latency_s: 0.5")
     answer = world.harness("run", "--clock", "real", "--json")
-    suite = answer.json["suites"]["agent"]
-    assert world.trial().trace.duration_s is None
-    assert suite["metric_reasons"]["duration_s.p50"] == "1 trial ran in real time, whose durations are no figures"
+    trace = world.trial().trace
+    assert trace.real_time
+    assert trace.duration_s >= 0.5
+    assert {call.latency_s for call in trace.calls} == {0.5}
+    assert min(call.duration_s for call in trace.calls) >= 0.499
+    assert answer.json["suites"]["agent"]["metric_reasons"]["duration_s.p50"] == "1 trial ran in real time, whose durations are no figures"
+    assert [score.status for score in world.trial().scores if score.check == "duration"] == ["unscored"]
+    assert "were measured in real time, and are no figures" in world.harness("show", "latest", "one").out
+
+
+@pytest.mark.parametrize("form", ["sync", "async"])
+def test_a_database_is_asked_in_virtual_time(world, database, form):
+    """Nodes talk to a real PostgreSQL server, whose library waits in C, while others sleep for virtual hours."""
+    ask = """
+    def ask(state):
+        time.sleep(3600)
+        with psycopg.connect(ADDRESS, connect_timeout=2) as connection:
+            return {"answers": list(connection.execute("SELECT 'A'").fetchone())}
+    """
+    ask_async = """
+    async def ask(state):
+        await asyncio.sleep(3600)
+        async with await psycopg.AsyncConnection.connect(ADDRESS, connect_timeout=2) as connection:
+            return {"answers": list(await (await connection.execute("SELECT 'A'")).fetchone())}
+    """
+    beside = """
+    def beside(state):
+        for _ in range(100):
+            time.sleep(60)
+        return {"answers": ["B"]}
+
+
+    NODES = {"ask": ask, "beside": beside}
+    """
+    nodes = "".join(map(textwrap.dedent, (f"import psycopg\n\nADDRESS = {database!r}\n", ask if form == "sync" else ask_async, beside)))
+    world.write("agent.py", textwrap.dedent(AGENT) + nodes)
+    world.suite('allow_hosts = ["127.0.0.1"]')
+    world.cases({"id": "one", "inputs": {"answers": []}, "expected": ANSWERS})
+
+    answer = world.harness("run", "--repeat", "2")
+
+    assert answer.code == 0, answer.out + answer.err
+    assert [trial.trace.duration_s for trial in world.trials()] == [6000.0, 6000.0]
+
+
+STREAMING = {
+    "sync": """
+    def ask(state):
+        return {"answers": [model.model_copy(update={"streaming": True}).invoke("alpha").content]}
+    """,
+    "async": """
+    async def ask(state):
+        return {"answers": [(await model.model_copy(update={"streaming": True}).ainvoke("alpha")).content]}
+    """,
+}
+
+
+@pytest.mark.parametrize("form", STREAMING)
+def test_the_first_token_is_timed(world, monkeypatch, form):
+    """Recording notes when the first part of a streamed answer came, beside its latency; a replay makes figures of it."""
+    nodes = textwrap.dedent(STREAMING[form]) + '\n\nNODES = {"ask": ask}\n'
+    world.write("agent.py", textwrap.dedent(AGENT) + nodes)
+    world.suite(tables="[suites.agent.gate]\n'ttft_s.p95' = { min = 0.0 }")
+    world.cases({"id": "one", "inputs": {"answers": []}})
+    with serving(parse(textwrap.dedent(RULES), path="rules")) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "a-key-of-the-tests")
+        server.delay_s, server.rest_s = 0.2, 0.4
+        assert world.harness("record").code == 0
+
+    answer = world.harness("run", "--json")
+
+    assert answer.code == 0, answer.out + answer.err
+    (call,) = world.trial().trace.calls
+    assert call.streamed
+    assert call.ttft_s >= 0.195
+    assert call.latency_s - call.ttft_s >= 0.395
+    assert answer.json["suites"]["agent"]["metrics"]["ttft_s.p50"] == call.ttft_s
+    cassette = world.root / "cassettes/agent/one.yaml"
+    cassette.write_text(re.sub(" *ttft_s: .*\n", "", cassette.read_text("utf-8")), "utf-8")
+    reasons = world.harness("run", "--json").json["suites"]["agent"]["metric_reasons"]
+    assert reasons["ttft_s.p50"] == "the recordings do not say when the first token of 1 streamed answer came"
 
 
 def test_resuming_keeps_the_clock(world):
     """A run that is resumed goes on with the clock it was started with."""
     agent(world, SYNC, expected=ANSWERS)
+    world.edit("cassettes/agent/one.yaml", "latency_s: 300", "latency_s: 0.01")
     assert world.harness("run", "--clock", "real").code == 0
+    (folder,) = (world.root / "reports/experiments").glob("*-*")
+    (folder / "trials.jsonl").write_text("", "utf-8")
     assert world.harness("run", "--resume", "latest").code == 0
-    assert world.trial().trace.duration_s is None
+    assert world.trial().trace.real_time
+
+
+ON_THE_WAY = """
+    def first(state):
+        return {"answers": [model.invoke("alpha").content]}
+
+
+    async def second(state):
+        return {"answers": [(await model.ainvoke("beta")).content]}
+
+
+    async def late(state):
+        patient = ChatOpenAI(model="gpt-4o-mini", timeout=1.5, max_retries=1)
+        return {"answers": [(await patient.ainvoke("gamma")).content]}
+
+
+    NODES = {}
+
+
+    def build():
+        graph = StateGraph(State)
+        graph.add_node(first)
+        graph.add_node(second)
+        graph.add_node(late)
+        graph.add_edge(START, "first")
+        graph.add_edge(START, "second")
+        graph.add_edge(["first", "second"], "late")
+        return graph.compile()
+"""
+
+
+def timeline(trace):
+    """Return what started and ended in its order, of what starts at once in any."""
+    events = [event for step in trace.steps for event in ((step.start_s, "start"), (step.start_s + step.duration_s, "end"))]
+    names = [step.place.node for step in trace.steps for _ in range(2)]
+    ordered = [f"{name} {what}" for (_, what), name in sorted(zip(events, names, strict=True), key=lambda event: event[0][0])]
+    return [*sorted(ordered[:2]), *ordered[2:]]
+
+
+def took(trace):
+    """Return how long each node took."""
+    return {step.place.node: step.duration_s for step in trace.steps}
+
+
+def test_virtual_time_is_that_of_a_slow_server(world, monkeypatch):
+    """A graph that asks a really slow server, and its replay in real and in virtual time, do the same in the same order, as slowly.
+
+    Two branches wait for it at once; then a client loses its patience with it, pauses, and asks again.
+    """
+    world.write("agent.py", AGENT)
+    world.write("agent.py", world.root.joinpath("agent.py").read_text("utf-8") + world.write("nodes.py", ON_THE_WAY).read_text("utf-8"))
+    live = '[suites.live]\ngraph = "agent.py:build"\ndataset = "datasets/live.jsonl"\nallow_hosts = ["127.0.0.1"]'
+    world.suite(tables=live)
+    one = {"id": "one", "inputs": {"answers": []}, "expected": {"output": {"state.answers": ["A", "B", "C"]}}}
+    world.cases(one, name="datasets/live.jsonl")
+    world.cases({**one, "faults": [{"at": {"node": "late"}, "fault": "timeout"}]})
+    rules = textwrap.dedent(RULES) + '- when: {contains: "gamma"}\n  reply: {text: "C"}\n'
+    with serving(parse(rules, path="rules")) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "a-key-of-the-tests")
+        server.delays = {"alpha": [0.3, 0.3], "beta": [1.2, 1.2], "gamma": [0.0, float("inf"), 0.0]}
+        assert world.harness("record", "agent").code == 0
+        answer = world.harness("run", "live", "--clock", "real")
+        assert answer.code == 0, answer.out + answer.err
+        really = world.trial().trace
+    assert world.harness("run", "agent", "--clock", "real").code == 0
+    replayed = world.trial().trace
+    assert world.harness("run", "agent").code == 0
+    virtual = world.trial().trace
+
+    assert timeline(really) == ["first start", "second start", "first end", "second end", "late start", "late end"]
+    assert timeline(really) == timeline(replayed) == timeline(virtual)
+    assert (
+        [call.place.node for call in replayed.calls] == [call.place.node for call in virtual.calls] == ["first", "second", "late", "late"]
+    )
+    least = {"first": 0.3, "second": 1.2, "late": 1.5 + 0.375}
+    for trace in (really, replayed, virtual):
+        assert all(least[node] - 0.005 <= seconds <= least[node] + 10 for node, seconds in took(trace).items()), took(trace)
+    assert all(took(virtual)[node] - 0.005 <= seconds for node, seconds in took(replayed).items())
 
 
 @pytest.mark.parametrize("swallowed", [False, True], ids=["raised", "swallowed"])

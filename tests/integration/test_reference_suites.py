@@ -15,6 +15,8 @@ def configured():
 
 
 SUITES = tuple(configured())
+FEWER = {"approval_agent_review"}
+"""Suites of fewer than 40 cases: this one adds to those of `approval_agent`."""
 
 
 def cases_of(dataset):
@@ -44,9 +46,7 @@ def test_all_suites_pass_offline():
     assert {name: suite["verdict"] for name, suite in document["suites"].items()} == dict.fromkeys(SUITES, "pass")
     routers = ("support_triage", "docs_router", "semantic_router")
     assert all(document["suites"][name]["trials"] >= 100 for name in routers)
-    assert all(
-        suite["trials"] >= 40 for name, suite in document["suites"].items() if name != "approval_agent_review"
-    )  # it adds to approval_agent
+    assert all(suite["trials"] >= 40 for name, suite in document["suites"].items() if name not in FEWER)
     assert document["suites"]["support_triage"]["metrics"]["cost_usd.total"] > 0
     assert all(trial.get("live", []) == [] and trial.get("recorded", 0) == 0 for trial in trials(ROOT, document))
 
@@ -116,7 +116,6 @@ SEEDED = [
             ),
             frozenset({1}),
             ("path",),
-            ("--filter", "billing-00 or technical-00"),
         ),
     ),
     (
@@ -147,7 +146,6 @@ SEEDED = [
             (("refunds", "repayments"),),
             frozenset({4}),
             ("prompt triage (v2) edited",),
-            ("--filter", "billing-00 or technical-00"),
         ),
     ),
     (
@@ -158,7 +156,6 @@ SEEDED = [
             (('model: str = "smollm2-135m-instruct"', 'model: str = "smollm3-instruct"'),),
             frozenset({4}),
             ("model smollm2-135m-instruct -> smollm3-instruct",),
-            ("--filter", "billing-00 or technical-00"),
         ),
     ),
     (
@@ -169,7 +166,6 @@ SEEDED = [
             (('    return confirm(state, queue="billing")', '    raise LookupError("no such queue")'),),
             frozenset({3}),
             ("LookupError", "billing_team"),
-            ("--filter", "billing-00 or technical-00"),
         ),
     ),
     (

@@ -324,9 +324,9 @@ def test_a_client_that_goes_away_harms_nothing(project, server, capfd):
     """A client that closes in the middle of its request or of its answer leaves the server as it was."""
     tape(project, "one", said("capital?", "word " * 200_000))
     body = json.dumps({**json.loads(said("capital?", "").request.body), "stream": True}).encode()
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as connection:
         connection.sendall(f"POST /agent/one/v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}".encode())
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as connection:
         head = f"POST /agent/one/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body)
         connection.recv(100)

@@ -18,20 +18,24 @@ def exchange(item: Any, line: int) -> Exchange:
     item = _table(item, "interaction")
     _refuse_other_protocols(item)
     noted = _table(item.get("harness") or {}, "harness")
-    latency_s = noted.get("latency_s")
     sent, answered = _table(item.get("request"), "request"), _table(item.get("response"), "response")
     request = _request(sent)
     response = plain_response(_response(answered)) if "harness" in item else plain(_response(answered))
     return Exchange(
         request=replace(request, url=url_of(request.url, request.body, response.body)),
         response=response,
-        latency_s=None if latency_s is None else float(latency_s),
+        latency_s=_seconds(noted, "latency_s"),
+        ttft_s=_seconds(noted, "ttft_s"),
         place=_text_or_none(noted.get("place"), "place"),
         variants=_texts(noted.get("variants") or [], "variants"),
         recorded_at=_text_or_none(noted.get("recorded_at"), "recorded_at"),
         scripted=bool(noted.get("scripted")),
         line=line,
     )
+
+
+def _seconds(noted: dict[str, Any], name: str) -> float | None:
+    return None if noted.get(name) is None else float(noted[name])
 
 
 def _refuse_other_protocols(item: dict[str, Any]) -> None:
