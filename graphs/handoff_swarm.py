@@ -18,6 +18,7 @@ from langgraph.prebuilt import ToolNode, ToolRuntime
 from langgraph.types import Checkpointer, Command
 
 from graphs import prompt_files
+from graphs.chat_models import chat_model
 from graphs.worked_examples import Called, Example, as_turns, nearest
 
 Agent = Literal["sales", "support", "billing"]
@@ -147,19 +148,6 @@ def conversation(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
     return [HumanMessage(m.text[:TEXT_CHARS].strip() or "(empty message)") if isinstance(m, HumanMessage) else m for m in seen]
 
 
-def chat_model(name: str) -> ChatOpenAI:
-    """A deterministic chat model with short answers."""
-    return ChatOpenAI(
-        model=name,
-        temperature=0,
-        seed=7,
-        max_tokens=30,  # type: ignore[call-arg]  # an alias that the plugin-less mypy cannot see
-        max_retries=0,
-        use_responses_api=False,
-        extra_body={"cache_prompt": False},
-    )
-
-
 def build_agent(agent: Agent, *, prompt: str, chat: ChatOpenAI, max_tool_calls: int) -> CompiledStateGraph[State]:
     """One agent: it answers, or uses its tool and then answers, or hands over."""
     tools = [*(transfer_to(other) for other in colleagues(agent)), OWN_TOOLS[agent]]
@@ -204,7 +192,7 @@ def build(
     def active(state: State) -> Agent:
         return state.get("active_agent", FIRST)
 
-    chat = chat_model(model)
+    chat = chat_model(model, max_tokens=30)
     graph = StateGraph(State)
     for agent in get_args(Agent):
         built = build_agent(agent, prompt=prompt_files.choose(prompts, f"swarm_{agent}"), chat=chat, max_tool_calls=max_tool_calls)

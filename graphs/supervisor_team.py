@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, TypedDict, cast, get_args
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable
-from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
@@ -18,6 +17,7 @@ from langgraph.types import Checkpointer
 from openai import LengthFinishReasonError
 
 from graphs import prompt_files
+from graphs.chat_models import chat_model
 from graphs.research_loop import Note, corpus, first_line, search
 
 Worker = Literal["researcher", "analyzer", "writer"]
@@ -128,19 +128,6 @@ def closing(messages: list[AnyMessage]) -> AIMessage:
     return AIMessage(UNFINISHED if all_reports else NOTHING_DONE)
 
 
-def chat_model(name: str, max_tokens: int) -> ChatOpenAI:
-    """A deterministic chat model with short answers."""
-    return ChatOpenAI(
-        model=name,
-        temperature=0,
-        seed=7,
-        max_tokens=max_tokens,  # type: ignore[call-arg]  # an alias that the plugin-less mypy cannot see
-        max_retries=0,
-        use_responses_api=False,
-        extra_body={"cache_prompt": False},
-    )
-
-
 def build_researcher(chat: Chat, prompt: SystemMessage) -> CompiledStateGraph[Research]:
     """The researcher: a query, a search for what was not reported yet, a report."""
 
@@ -186,9 +173,9 @@ def build(
     system, query, analysis, writing = (
         SystemMessage(prompt_files.choose(prompts, f"team_{name}")) for name in ("supervisor", "query", "analyzer", "writer")
     )
-    decider = chat_model(model, 20)
+    decider = chat_model(model, max_tokens=20)
     decide = decider.bind(response_format=RESPONSE_FORMAT) if output == "json_schema" else decider
-    analyst, author = chat_model(model, 40), chat_model(model, 50)
+    analyst, author = chat_model(model, max_tokens=40), chat_model(model, max_tokens=50)
 
     def ask(messages: list[AnyMessage]) -> str:
         try:
@@ -215,7 +202,7 @@ def build(
 
     graph = StateGraph(State)
     graph.add_node(supervisor)
-    graph.add_node("researcher", build_researcher(chat_model(model, 16), query))
+    graph.add_node("researcher", build_researcher(chat_model(model, max_tokens=16), query))
     graph.add_node(analyzer)
     graph.add_node(writer)
     graph.add_edge(START, "supervisor")

@@ -19,6 +19,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Checkpointer
 
 from graphs import prompt_files
+from graphs.chat_models import chat_model
 from graphs.worked_examples import Called, Example, as_turns, nearest
 
 Subject = Literal["weather", "history", "food"]
@@ -85,19 +86,6 @@ def answer_request(messages: Sequence[AnyMessage]) -> HumanMessage:
     return HumanMessage(f"Facts:\n{said}\n\nQuestion: {messages[0].text}")
 
 
-def chat_model(name: str, max_tokens: int) -> ChatOpenAI:
-    """A deterministic chat model with short answers."""
-    return ChatOpenAI(
-        model=name,
-        temperature=0,
-        seed=7,
-        max_tokens=max_tokens,  # type: ignore[call-arg]  # an alias that the plugin-less mypy cannot see
-        max_retries=0,
-        use_responses_api=False,
-        extra_body={"cache_prompt": False},
-    )
-
-
 def specialist(subject: Subject, *, prompt: SystemMessage, chat: ChatOpenAI) -> BaseTool:
     """An agent as a tool: it knows one kind of fact about cities; a city that it does not know needs no model."""
 
@@ -126,9 +114,9 @@ def build(
     """The guide; for one question it asks agents at most `max_rounds` times, any number of them at once."""
     system = SystemMessage(prompt_files.choose(prompts, "city_controller"))
     answer_prompt, agent_prompt = (SystemMessage(prompt_files.choose(prompts, name)) for name in ("city_answer", "city_agent"))
-    answering, agent_chat = chat_model(model, 40), chat_model(model, 24)
+    answering, agent_chat = chat_model(model, max_tokens=40), chat_model(model, max_tokens=24)
     agents = [specialist(subject, prompt=agent_prompt, chat=agent_chat) for subject in get_args(Subject)]
-    asking = chat_model(model, 80).bind_tools(agents)
+    asking = chat_model(model, max_tokens=80).bind_tools(agents)
 
     def controller(state: State) -> State:
         messages = since_question(state["messages"])
