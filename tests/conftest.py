@@ -11,6 +11,7 @@ import postgres_server
 import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, settings
+from langchain_core.globals import set_llm_cache
 from openai_server import serving
 
 from harness.cli import main
@@ -116,7 +117,8 @@ def world(tmp_path, monkeypatch):
         monkeypatch.setenv(name, os.environ.get(name, ""))
         monkeypatch.delenv(name)
     monkeypatch.setenv("CI", "")
-    return World(tmp_path, monkeypatch)
+    yield World(tmp_path, monkeypatch)
+    set_llm_cache(None)  # an agent may have set one, which is its whole process's
 
 
 @pytest.fixture(scope="session")
