@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,10 @@ from harness.script import parse
 # The same examples every time, however slow the machine: a failure is of the code, never of the day.
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
+
+# Started in the background of a shell, this process ignores Ctrl-C, and what it starts would, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass

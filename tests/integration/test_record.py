@@ -292,7 +292,7 @@ def killed(world, *arguments, after, by=signal.SIGKILL):
         while process.poll() is None and time.monotonic() < late and (len(server.asked) <= after or len(arrived(world)) < wanted):
             time.sleep(0.02)
         process.send_signal(by)
-        return process.wait()
+        return process.wait(timeout=300)
 
 
 @pytest.mark.parametrize(
