@@ -30,7 +30,7 @@ SEEDED = [
             "within(self.budget.left_s(state), lambda: self.chat.invoke(self.asked(state), config))",
             "self.chat.invoke(self.asked(state), config)",
         ),
-        ("        timeout=time_limit_s,\n", "        timeout=None,\n"),
+        (", timeout_s=time_limit_s)", ")"),
         texts=("took 3600 s, limits.duration_s = 45",),
         arguments=("--filter", "time-001"),
     ),
