@@ -48,5 +48,5 @@ $(READY): pyproject.toml constraints.txt
 $(COMPAT_READY): pyproject.toml constraints.txt constraints-openai2.txt
 	$(PYTHON) -m venv $(COMPAT)
 	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check --constraint <(grep -v '^openai==' constraints.txt) \
-		--constraint constraints-openai2.txt --editable . pytest-xdist
+		--constraint constraints-openai2.txt --editable . hypothesis pytest-xdist
 	touch $(COMPAT_READY)
