@@ -100,11 +100,15 @@ def compare(base: Standings, candidate: Standings, *, price_tables: tuple[str, s
     )
 
 
-def paired(base: Standings, candidate: Standings, metric: str) -> dict[str, float]:
-    """Return the difference of a metric case by case, candidate less base, of the cases that have it on both sides."""
-    both = sorted({*base.cases} & {*candidate.cases})
-    values = ((case, base.cases[case].values.get(metric), candidate.cases[case].values.get(metric)) for case in both)
-    return {case: after - before for case, before, after in values if before is not None and after is not None}
+def paired(base: Standings, candidate: Standings) -> dict[str, list[float]]:
+    """Return the differences of each metric, candidate less base, over the cases that have it on both sides."""
+    moved: dict[str, list[float]] = {}
+    for case, standing in base.cases.items():
+        after = candidate.cases[case].values if case in candidate.cases else {}
+        for name, before in standing.values.items():
+            if name in after:
+                moved.setdefault(name, []).append(after[name] - before)
+    return moved
 
 
 def is_share(metric: str) -> bool:
@@ -154,13 +158,13 @@ def _drift(base: Standing, candidate: Standing, flips: Mapping[str, object]) -> 
 
 
 def _changes(base: Standings, candidate: Standings) -> tuple[MetricChange, ...]:
-    changes = [_change(name, base, candidate) for name in sorted({*base.metrics, *candidate.metrics})]
+    moved = paired(base, candidate)
+    changes = [_change(name, base, candidate, moved.get(name, [])) for name in sorted({*base.metrics, *candidate.metrics})]
     tested = holm({change.name: change.p_value for change in changes if change.p_value is not None})
     return tuple(change.model_copy(update={"p_value": tested[change.name]}) if change.name in tested else change for change in changes)
 
 
-def _change(name: str, base: Standings, candidate: Standings) -> MetricChange:
-    moved = list(paired(base, candidate, name).values())
+def _change(name: str, base: Standings, candidate: Standings, moved: list[float]) -> MetricChange:
     before, after = base.metrics.get(name), candidate.metrics.get(name)
     if not moved:
         return MetricChange(name=name, base=before, candidate=after)

@@ -42,9 +42,9 @@ def mcnemar(better: int, worse: int) -> float:
 
     `better` and `worse` count the cases that flipped; those that did not flip say nothing (McNemar, Psychometrika 12, 1947).
     """
-    flips = better + worse
-    tail = sum(math.comb(flips, count) for count in range(min(better, worse) + 1))
-    return min(1.0, 2 * tail / (1 << flips))
+    from scipy.special import bdtr  # noqa: PLC0415, scipy takes a while to import
+
+    return min(1.0, 2 * float(bdtr(min(better, worse), better + worse, 0.5)))
 
 
 def non_inferiority(pairs: Pairs, margin: float) -> float:
