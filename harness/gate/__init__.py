@@ -1,0 +1,25 @@
+"""The gate: the figures of a suite, its bounds and its baseline give a verdict; pure."""
+
+from harness.gate.judge import judge, judge_experiment, left_to_bounds
+from harness.gate.verdict import (
+    SEVERITY,
+    SuiteVerdict,
+    Summary,
+    Verdict,
+    most_severe,
+    overall,
+    overall_verdict,
+)
+
+__all__ = [
+    "SEVERITY",
+    "SuiteVerdict",
+    "Summary",
+    "Verdict",
+    "judge",
+    "judge_experiment",
+    "left_to_bounds",
+    "most_severe",
+    "overall",
+    "overall_verdict",
+]
