@@ -1,4 +1,4 @@
-"""What two trials of one case did differently: path, tools, end, final state, and what each node spent."""
+"""What two trials of one case did differently: path, tools, end, final state."""
 
 import difflib
 from collections.abc import Iterator, Sequence
@@ -8,13 +8,12 @@ from pydantic import JsonValue
 
 from harness.experiment import Trial
 from harness.schema import Value, canonical_json
-from harness.trace import Trace, WireCall
+from harness.trace import Trace
 
 Kind = Literal["path", "tools", "ends", "text", "state"]
 
 _SHOWN = 160
 _CHANGES_SHOWN = 20
-NOWHERE = "(outside any node)"
 
 
 class Difference(Value):
@@ -26,16 +25,6 @@ class Difference(Value):
     after: str
 
 
-class Spending(Value):
-    """What the calls of one node took: tokens and dollars (None where one call does not say), recorded seconds of waiting."""
-
-    node: str
-    calls: int = 0
-    tokens: int | None = 0
-    cost_usd: float | None = 0.0
-    latency_s: float | None = 0.0
-
-
 def differences(base: Trial, candidate: Trial) -> tuple[Difference, ...]:
     """Return what differs, in the order of what decides most: path, tools, how it ended, text, state."""
     before, after = base.trace, candidate.trace
@@ -45,28 +34,6 @@ def differences(base: Trial, candidate: Trial) -> tuple[Difference, ...]:
         *_single("ends", before.ends, after.ends),
         *_single("text", before.text or "", after.text or ""),
         *_state(before, after),
-    )
-
-
-def spending(trace: Trace) -> dict[str, Spending]:
-    """Return what the calls of each node took, by node; calls of plain HTTP count only for their time."""
-    nodes = sorted({_node(call) for call in trace.calls})
-    return {node: _spending(node, [call for call in trace.calls if _node(call) == node]) for node in nodes}
-
-
-def _node(call: WireCall) -> str:
-    return "/".join((*call.place.namespace, call.place.node)) if call.place.node else NOWHERE
-
-
-def _spending(node: str, calls: Sequence[WireCall]) -> Spending:
-    paid = [call for call in calls if call.kind != "http" and call.answered]
-    tokens, costs, latencies = [call.usage for call in paid], [call.cost_usd for call in paid], [call.latency_s for call in calls]
-    return Spending(
-        node=node,
-        calls=len(calls),
-        tokens=None if None in tokens else sum(usage.total_tokens for usage in tokens if usage),
-        cost_usd=None if None in costs else round(sum(cost for cost in costs if cost), 12),
-        latency_s=None if None in latencies else round(sum(latency for latency in latencies if latency), 6),
     )
 
 

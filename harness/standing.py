@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from harness.experiment import Outcome, SuiteProvenance, Trial
 from harness.schema import Value, canonical_json, digest
 from harness.stats import mean
-from harness.trace import Trace
+from harness.trace import Trace, WireCall
 
 _DIGITS = 12
+NOWHERE = "(outside any node)"
 
 
 class Standing(Value):
@@ -36,11 +37,21 @@ class Standing(Value):
         return outcome in self.outcomes
 
 
+class Spending(Value):
+    """What the calls of one node took, over all trials: tokens and dollars (None where a call does not say), recorded seconds."""
+
+    calls: int = 0
+    tokens: int | None = 0
+    cost_usd: float | None = 0.0
+    latency_s: float | None = 0.0
+
+
 class Standings(Value):
-    """One suite under one variant: what was run, its metrics, and what each case came to."""
+    """One suite under one variant: what was run, its metrics, what each node spent, and what each case came to."""
 
     provenance: SuiteProvenance
     metrics: dict[str, float | None]
+    nodes: dict[str, Spending] = {}
     cases: dict[str, Standing]
 
     @property
@@ -54,15 +65,52 @@ class Roll:
 
     def __init__(self) -> None:
         self._rows: dict[str, list[tuple[int, Outcome, dict[str, float], _Shape]]] = {}
+        self._spent: dict[str, _Purse] = {}
 
     def add(self, trial: Trial) -> None:
         """Take one trial in."""
         evidence = {} if trial.outcome == "stale" else _figures(trial)
         self._rows.setdefault(trial.case, []).append((trial.repeat, trial.outcome, evidence, _Shape(trial)))
+        for call in trial.trace.calls:
+            self._spent.setdefault(_node(call), _Purse()).add(call)
 
     def cases(self) -> dict[str, Standing]:
         """Return the standing of every case, by its id."""
         return {case: _standing(sorted(rows, key=lambda row: row[0])) for case, rows in sorted(self._rows.items())}
+
+    def nodes(self) -> dict[str, Spending]:
+        """Return what the calls of each node took, by node; those outside any node too."""
+        return {node: purse.spending() for node, purse in sorted(self._spent.items())}
+
+
+class _Purse:
+    """Adds up the calls of one node; one unknown amount makes its sum unknown."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.tokens: int | None = 0
+        self.cost_usd: float | None = 0.0
+        self.latency_s: float | None = 0.0
+
+    def add(self, call: WireCall) -> None:
+        self.calls += 1
+        self.latency_s = None if self.latency_s is None or call.latency_s is None else self.latency_s + call.latency_s
+        if call.kind != "http" and call.answered:
+            self.tokens = None if self.tokens is None or call.usage is None else self.tokens + call.usage.total_tokens
+            self.cost_usd = None if self.cost_usd is None or call.cost_usd is None else self.cost_usd + call.cost_usd
+
+    def spending(self) -> Spending:
+        cost, latency = self.cost_usd, self.latency_s
+        return Spending(
+            calls=self.calls,
+            tokens=self.tokens,
+            cost_usd=None if cost is None else round(cost, _DIGITS),
+            latency_s=None if latency is None else round(latency, 6),
+        )
+
+
+def _node(call: WireCall) -> str:
+    return "/".join((*call.place.namespace, call.place.node)) if call.place.node else NOWHERE
 
 
 class _Shape:

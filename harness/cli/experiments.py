@@ -32,11 +32,16 @@ def _stored(config_path: Path | None, name: str) -> "tuple[ExperimentFolder, Exp
     from harness import store
 
     folder = store.open_experiment(find_root(config_path), name)
+    return folder, finished(folder)
+
+
+def finished(folder: "ExperimentFolder") -> "Experiment":
+    """Return the head of an experiment; UsageError if it was interrupted."""
     head = folder.head()
     if head.status != "done":
         message = f"experiment {head.id!r} is not finished; go on with `harness run --resume {head.id}`"
         raise UsageError(message)
-    return folder, head
+    return head
 
 
 @main.command()

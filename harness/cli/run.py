@@ -81,12 +81,7 @@ def _started(project: "Project", repeat: int, selecting: dict[str, Any]) -> "tup
     if selecting["failing"] is not None:
         selecting = {**selecting, "failing": store.open_experiment(project.root, selecting["failing"]).path.name}
     plan = make_plan(project, repeat, selecting)
-    return plan, runner.begin(plan, now=now(), command=_command_line(repeat, selecting))
-
-
-def _command_line(repeat: int, selecting: dict[str, Any]) -> tuple[str, ...]:
-    """Return the selection as JSON, so that --resume selects the same."""
-    return (json.dumps({**selecting, "repeat": repeat}, sort_keys=True),)
+    return plan, runner.begin(plan, now=now(), command=runner.command_line(repeat, selecting))
 
 
 def _resumed(project: "Project", name: str) -> "tuple[Plan, ExperimentFolder]":

@@ -1,5 +1,6 @@
 """The gate: the figures of a suite, its bounds and its baseline give a verdict; pure."""
 
+from harness.gate.against import Against
 from harness.gate.judge import judge, judge_experiment, left_to_bounds
 from harness.gate.verdict import (
     SEVERITY,
@@ -13,6 +14,7 @@ from harness.gate.verdict import (
 
 __all__ = [
     "SEVERITY",
+    "Against",
     "SuiteVerdict",
     "Summary",
     "Verdict",

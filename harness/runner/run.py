@@ -4,11 +4,13 @@ import contextlib
 import datetime as dt
 import importlib.metadata
 import itertools
+import json
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness import graph, price, store
 from harness.dataset import Case
@@ -108,6 +110,11 @@ def _commit(root: Path) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.strip() or None
+
+
+def command_line(repeat: int, selecting: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the selection as JSON, so that --resume selects the same."""
+    return (json.dumps({**selecting, "repeat": repeat}, sort_keys=True),)
 
 
 def check_resumable(plan: Plan, head: Experiment, identifier: str) -> None:

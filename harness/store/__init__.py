@@ -1,5 +1,6 @@
 """The store: everything read from and written to disk. What is written is written whole or not at all."""
 
+from harness.store.baselines import baseline_path, read_baseline, read_baselines, write_baseline
 from harness.store.cassettes import (
     cassettes_digest,
     cut_cassette,
@@ -8,7 +9,7 @@ from harness.store.cassettes import (
     read_exchanges,
     write_cassette,
 )
-from harness.store.experiments import ExperimentFolder, TrialKey, experiments_folder, new_experiment, open_experiment
+from harness.store.experiments import ExperimentFolder, Gathered, TrialKey, experiments_folder, new_experiment, open_experiment
 from harness.store.files import read_bytes, write_text
 from harness.store.history import Change, changes, text_at
 from harness.store.names import (
@@ -28,8 +29,10 @@ __all__ = [
     "FOREIGN_SUFFIXES",
     "Change",
     "ExperimentFolder",
+    "Gathered",
     "TrialKey",
     "active_path",
+    "baseline_path",
     "cassette_file",
     "cassette_files",
     "cassette_path",
@@ -45,6 +48,8 @@ __all__ = [
     "new_experiment",
     "open_experiment",
     "read_active",
+    "read_baseline",
+    "read_baselines",
     "read_bytes",
     "read_cassette",
     "read_dataset_text",
@@ -58,6 +63,7 @@ __all__ = [
     "text_at",
     "unfinished_folder",
     "write_active",
+    "write_baseline",
     "write_cassette",
     "write_sweep",
     "write_text",
