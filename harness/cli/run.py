@@ -11,7 +11,7 @@ import click
 
 from harness.cli.group import complain, main
 from harness.cli.output import check_outputs, now, show_verdict, write_report
-from harness.cli.project import make_plan, open_project, selecting_cases
+from harness.cli.project import FAIL_ON, make_plan, open_project, selecting_cases
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Also write a report: .md, .xml (JUnit), .csv or .json.",
 )
+@FAIL_ON
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, on standard output.")
 @click.pass_obj
 def run(
@@ -45,6 +46,7 @@ def run(
     jobs: int,
     resume: str | None,
     outputs: tuple[Path, ...],
+    fail_on: str,
     as_json: bool,
     **selecting: Any,
 ) -> int:
@@ -68,7 +70,7 @@ def run(
             progress.close()
             complain(f"interrupted; go on with `harness run --resume {folder.path.name}`", ExitCode.INTERRUPTED)
         progress.close()
-    head, summaries = runner.finish(folder, now=now())
+    head, summaries = runner.finish(folder, project.root, now=now(), forgiving=fail_on == "fail")
     for path in (folder.path / "summary.md", folder.path / "junit.xml", *outputs):
         write_report(path, folder, head, summaries)
     return show_verdict(folder, head, summaries, as_json=as_json)

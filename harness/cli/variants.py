@@ -32,7 +32,7 @@ def run_variants(project: "Project", names: Sequence[str]) -> "ExperimentFolder"
         progress = Progress(sys.stderr, renew=sys.stderr.isatty() and not os.environ.get("CI"))
         runner.execute(plan, folder, jobs=1, progress=progress)
         progress.close()
-    head, summaries = runner.finish(folder, now=now())
+    head, summaries = runner.finish(folder, project.root, now=now())
     for name in ("summary.md", "junit.xml"):
         write_report(folder.path / name, folder, head, summaries)
     return folder

@@ -13,7 +13,7 @@ from harness.experiment import Bound, Experiment, SuiteProvenance, Trial, suite_
 from harness.gate import against as relative
 from harness.gate.against import Against
 from harness.gate.bounds import TOLERANCE, broken, covers, decides, deciding, moved_too_far, shown
-from harness.gate.verdict import FAIL_ON, Finding, SuiteVerdict, Summary, Verdict, finding, listed, settle
+from harness.gate.verdict import Finding, SuiteVerdict, Summary, finding, listed, settle
 from harness.metric import Tally
 from harness.standing import Roll
 from harness.tally import counted
@@ -27,15 +27,17 @@ def judge(
     *,
     against: Against | None = None,
     repeats: int = 1,
-    fail_on: frozenset[Verdict] = FAIL_ON,
+    forgiving: bool = False,
 ) -> SuiteVerdict:
     """Give the verdict of one suite, also against a baseline where there is one.
 
-    `provenance.cases` is the number of cases that were selected to run, each `repeats` times. `fail_on` without `inconclusive` makes
-    that one exit 0, and changes nothing else.
+    `provenance.cases` is the number of cases that were selected to run, each `repeats` times. A `forgiving` gate exits
+    with 0 where it is inconclusive, and changes nothing else.
     """
     if not tally.trials:
-        return settle([Finding(ExitCode.NOTHING_RAN, f"no trial ran, {counted(provenance.cases, 'case')} should have")], (), fail_on)
+        return settle(
+            [Finding(ExitCode.NOTHING_RAN, f"no trial ran, {counted(provenance.cases, 'case')} should have")], (), forgiving=forgiving
+        )
     before = {name: against.before(name) for name in provenance.gate} if against else {}
     findings = [
         *_crashed(provenance, tally),
@@ -48,7 +50,18 @@ def judge(
         *_unscored(provenance, tally),
         *_nothing_scored(tally),
     ]
-    return settle(findings, (*_notes(provenance, tally, against, before), *(relative.notes(against) if against else ())), fail_on)
+    return settle(
+        findings, (*_notes(provenance, tally, against, before), *(relative.notes(against) if against else ())), forgiving=forgiving
+    )
+
+
+def judge_trials(provenance: SuiteProvenance, trials: Iterable[Trial], baseline: Baseline | None = None) -> SuiteVerdict:
+    """Give the verdict of one suite from its trials, each case run once."""
+    tally, roll = Tally(), Roll()
+    for trial in trials:
+        tally.add(trial)
+        roll.add(trial)
+    return judge(provenance, tally, against=_against(baseline, roll, tally) if baseline else None)
 
 
 def judge_experiment(
@@ -56,7 +69,7 @@ def judge_experiment(
     trials: Iterable[Trial],
     *,
     baselines: Mapping[str, Baseline] | None = None,
-    fail_on: frozenset[Verdict] = FAIL_ON,
+    forgiving: bool = False,
 ) -> tuple[Summary, ...]:
     """Give the verdict of every suite of an experiment; `baselines` is by suite name (`suite@variant`)."""
     tallies = {suite.name: Tally() for suite in experiment.suites}
@@ -74,7 +87,7 @@ def judge_experiment(
         Summary(
             suite,
             tallies[suite.name],
-            judge(suite, tallies[suite.name], against=compared.get(suite.name), repeats=experiment.repeat, fail_on=fail_on),
+            judge(suite, tallies[suite.name], against=compared.get(suite.name), repeats=experiment.repeat, forgiving=forgiving),
         )
         for suite in experiment.suites
     )

@@ -23,7 +23,6 @@ SEVERITY = (
     ExitCode.PUSH_INCOMPLETE,
     ExitCode.PASS,
 )
-FAIL_ON: frozenset[Verdict] = frozenset({"fail", "inconclusive", "stale", "error"})
 
 _VERDICTS: dict[ExitCode, Verdict] = {
     ExitCode.PASS: "pass",
@@ -73,11 +72,11 @@ def listed(cases: tuple[str, ...]) -> str:
     return ", ".join(cases[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def settle(findings: Iterable[Finding], notes: tuple[str, ...], fail_on: frozenset[Verdict]) -> SuiteVerdict:
+def settle(findings: Iterable[Finding], notes: tuple[str, ...], *, forgiving: bool) -> SuiteVerdict:
     """Return the verdict of these findings: the most severe one decides."""
     ordered = sorted(findings, key=lambda one: SEVERITY.index(one.code))
     code = ordered[0].code if ordered else ExitCode.PASS
-    forgiven = code is ExitCode.INCONCLUSIVE and "inconclusive" not in fail_on
+    forgiven = code is ExitCode.INCONCLUSIVE and forgiving
     return SuiteVerdict(
         verdict=_VERDICTS.get(code, "fail"),
         exit_code=ExitCode.PASS if forgiven else code,

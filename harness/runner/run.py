@@ -179,11 +179,12 @@ def _dead(task: Task, death: WorkerDied) -> Trial:
     return Trial(suite=suite, variant=variant, case=case, repeat=repeat, outcome="error", trace=trace)
 
 
-def finish(folder: ExperimentFolder, *, now: dt.datetime) -> tuple[Experiment, tuple[Summary, ...]]:
-    """Judge the experiment and mark it done, with the proof of what it did: exchanges played, sockets opened."""
+def finish(folder: ExperimentFolder, root: Path, *, now: dt.datetime, forgiving: bool = False) -> tuple[Experiment, tuple[Summary, ...]]:
+    """Judge the experiment against its baselines and mark it done, with the proof of what it did: exchanges played, sockets opened."""
     head = folder.head()
     counts: Counter[str] = Counter()
-    summaries = judge_experiment(head, _counted(folder.trials(), counts))
+    baselines = store.read_baselines(root, tuple(suite.name for suite in head.suites))
+    summaries = judge_experiment(head, _counted(folder.trials(), counts), baselines=baselines, forgiving=forgiving)
     done = {
         "status": "done",
         "finished_at": now.isoformat(timespec="seconds"),

@@ -9,7 +9,15 @@ from harness.store.cassettes import (
     read_exchanges,
     write_cassette,
 )
-from harness.store.experiments import ExperimentFolder, Gathered, TrialKey, experiments_folder, new_experiment, open_experiment
+from harness.store.experiments import (
+    ExperimentFolder,
+    Gathered,
+    TrialKey,
+    experiments_folder,
+    new_experiment,
+    open_experiment,
+    stored_experiments,
+)
 from harness.store.files import read_bytes, write_text
 from harness.store.history import Change, changes, text_at
 from harness.store.names import (
@@ -60,6 +68,7 @@ __all__ = [
     "read_unfinished",
     "recording_alone",
     "refuse_colliding_cassettes",
+    "stored_experiments",
     "text_at",
     "unfinished_folder",
     "write_active",

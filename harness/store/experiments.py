@@ -79,6 +79,10 @@ class ExperimentFolder:
             roll.add(trial)
         return {name: Gathered(tally, _standings(suite, tally, roll)) for name, (suite, tally, roll) in suites.items()}
 
+    def metrics(self) -> dict[str, dict[str, float | None]]:
+        """Read all trials once and return the metrics of each suite, by its name."""
+        return {name: dict(one.standings.metrics) for name, one in self.gathered().items()}
+
     def _trial(self, line: bytes, number: int) -> Trial:
         try:
             return read_trial(line.decode(), path=str(self.trials_path), number=number)
@@ -186,6 +190,11 @@ def open_experiment(root: Path, name: str) -> ExperimentFolder:
             return ExperimentFolder(path)
     message = f"there is no experiment {name!r}; `harness list` shows them"
     raise ExperimentMissing(message)
+
+
+def stored_experiments(root: Path) -> tuple[ExperimentFolder, ...]:
+    """Return every experiment, the oldest first."""
+    return tuple(ExperimentFolder(path.parent) for path in sorted(experiments_folder(root).glob("*/experiment.json")))
 
 
 def new_experiment(root: Path, identifier: str) -> ExperimentFolder:

@@ -187,13 +187,13 @@ def test_skipped_bounds_are_said() -> None:
     )
 
 
-def test_fail_on_forgives_inconclusive_only() -> None:
-    """Without `inconclusive` it exits 0 and keeps its word; a failure stays one."""
+def test_forgiving_means_inconclusive_only() -> None:
+    """A forgiving gate that is inconclusive exits 0 and keeps its word; a failure stays one."""
     gate = {"pass.rate": Bound(min=0.0, non_inferiority=WITHIN)}
-    found = judge(suite(1, gate=gate), Tally([good()]), against=against([good()], {"pass.rate": 1.0}), fail_on=frozenset())
+    found = judge(suite(1, gate=gate), Tally([good()]), against=against([good()], {"pass.rate": 1.0}), forgiving=True)
     assert (found.verdict, found.exit_code) == ("inconclusive", PASS)
     for one, code in ((stale(), STALE), (crashed(), CRASHED), (bad(), FAIL), (trial("u", "unscored"), NOTHING)):
-        assert judge(suite(), Tally([one]), fail_on=frozenset()).exit_code == code
+        assert judge(suite(), Tally([one]), forgiving=True).exit_code == code
 
 
 def test_missing_cases_fail() -> None:
