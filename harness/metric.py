@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from math import fsum
 
 from harness.schema import Value
-from harness.stats import mean, quantile
+from harness.stats import mean, pass_all, pass_any, quantile
 from harness.tally import ALWAYS_CHECKED, Count, counted
 
 DURATIONS = ("duration_s.p50", "duration_s.p95", "duration_s.p99", "ttft_s.p50", "ttft_s.p95")
@@ -60,6 +60,7 @@ class Tally(Count):
             **self._route_metrics(),
             **{f"{check}.pass_rate": self._share_of(check) for check in sorted(self._checked)},
             "pass.rate": self._known(self.passed / self.trials if self.trials else None),
+            **self._repeat_metrics(),
             **self._spending_metrics("cost_usd"),
             "cost_usd.p95": self._spent("cost_usd", quantile(self._numbers["cost_usd"], 0.95)),
             **self._spending_metrics("tokens"),
@@ -81,6 +82,17 @@ class Tally(Count):
         return {"route.accuracy": self._known(_share(right, self._decisions.total()), "check 'route'")} | {
             name: self._known(value) for name, value in figures.items()
         }
+
+    def _repeat_metrics(self) -> dict[str, Metric]:
+        """Return, for each k up to the number of repeats, how likely one of k trials of a case passes, and how likely all do."""
+        cases = [(self._passes_of[case], trials) for case, trials in sorted(self._trials_of.items())]
+        found = {}
+        for k in range(2, self.repeats + 1):
+            for name, chance in ((f"pass@{k}", pass_any), (f"pass^{k}", pass_all)):
+                shares = [chance(passes, trials, k) for passes, trials in cases]
+                known = [share for share in shares if share is not None]
+                found[name] = self._known(mean(known) if len(known) == len(shares) else None, f"{k} repeats of each case")
+        return found
 
     def _right(self, router: str) -> tuple[int, int]:
         return self._decisions[router, True], self._decisions[router, True] + self._decisions[router, False]
@@ -106,8 +118,8 @@ class Tally(Count):
     def _rates(self) -> dict[str, Metric]:
         happened, measured, kept = self._happened, self.measured, self.trials - self.stale
         return {
-            "limit_hit.rate": self._known(_share(happened["limit"], measured)),
-            "fallback.rate": self._known(_share(happened["fallback"], measured)),
+            "limit_hit.rate": self._known(_share(happened["limit"], happened["traced"])),
+            "fallback.rate": self._known(_share(happened["fallback"], happened["traced"])),
             "tool_failure.rate": self._known(_share(happened["tool failure"], happened["tool call"]), "tools"),
             "rate_limited.rate": self._known(_share(happened["rate limited"], happened["model call"]), "models"),
             "error.rate": self._known(_share(self.errors, measured)),

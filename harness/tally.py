@@ -99,6 +99,7 @@ class Count:
         self._unknown: dict[str, Counter[str]] = {"cost_usd": Counter(), "tokens": Counter()}
         self._cases: dict[str, set[str]] = {}
         self._trials_of: Counter[str] = Counter()
+        self._passes_of: Counter[str] = Counter()
         self._checked: dict[str, _Checked] = {}
         self._failing: dict[Failing, set[str]] = {}
         self._decisions: Counter[tuple[str, bool]] = Counter()
@@ -118,6 +119,7 @@ class Count:
         """Count one trial."""
         self._outcomes[trial.outcome] += 1
         self._trials_of[trial.case] += 1
+        self._passes_of[trial.case] += trial.outcome == "pass"
         self._repeats = max(self._repeats, trial.repeat)
         self._mark(trial.outcome, trial.case)
         self._add_tape(trial)
@@ -128,7 +130,7 @@ class Count:
             return
         self._add_spending(trial)
         self._add_scores(trial)
-        if trial.outcome != "unscored":
+        if trial.outcome != "unscored" and not trial.trace.imported:
             self._add_trace(trial.case, trial.trace)
 
     @property
@@ -312,6 +314,7 @@ class Count:
         for name, number in (("model_calls", len(calls)), ("tool_calls", len(trace.tools)), ("steps", trace.supersteps)):
             self._numbers[name].append(number)
         counts = {
+            "traced": 1,
             "model call": len(calls),
             "rate limited": sum(call.status == _RATE_LIMITED for call in calls),
             "tool call": len(trace.tools),

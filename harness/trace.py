@@ -136,7 +136,8 @@ class Crash(Value):
 class Trace(Value):
     """What one trial did, in the order of supersteps. `state` is the final state, `text` the last message's text.
 
-    `duration_s` is None: it needs virtual time, which there is none of yet.
+    `duration_s` is None: it needs virtual time, which there is none of yet. An `imported` trace was taken elsewhere: which nodes ran and
+    which calls were made is unknown.
     """
 
     steps: tuple[NodeStep, ...] = ()
@@ -150,6 +151,7 @@ class Trace(Value):
     crash: Crash | None = None
     duration_s: float | None = None
     recursion_limit: int | None = None
+    imported: bool = False
 
     @property
     def model_calls(self) -> tuple[WireCall, ...]:
@@ -168,15 +170,15 @@ class Trace(Value):
 
     @property
     def total_tokens(self) -> int | None:
-        """Return the tokens of all answered model and embedding calls; None if one of them does not say."""
+        """Return the tokens of all answered model and embedding calls; None if one of them does not say, or nothing is known of calls."""
         usages = [call.usage for call in self.paid]
-        return None if None in usages else sum(usage.total_tokens for usage in usages if usage)
+        return None if self.imported or None in usages else sum(usage.total_tokens for usage in usages if usage)
 
     @property
     def cost_usd(self) -> float | None:
         """Return the dollars of all answered calls; None if one of them has no known price."""
         costs = [call.cost_usd for call in self.paid]
-        return None if None in costs else round(sum(cost for cost in costs if cost), 12)
+        return None if self.imported or None in costs else round(sum(cost for cost in costs if cost), 12)
 
     @property
     def paid(self) -> tuple[WireCall, ...]:

@@ -9,7 +9,7 @@ def figure(name: str, value: float | None) -> str:
     """Return a metric's value in the unit of its name."""
     if value is None:
         return UNKNOWN
-    if name.endswith((".accuracy", "rate")):
+    if name.endswith((".accuracy", "rate")) or name.startswith(("pass@", "pass^")):
         return percent(value)
     if name.startswith("cost_usd"):
         return dollars(value)

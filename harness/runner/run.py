@@ -15,7 +15,7 @@ from typing import Any
 from harness import graph, price, store
 from harness.dataset import Case
 from harness.errors import UsageError
-from harness.experiment import Experiment, Trial
+from harness.experiment import Experiment, SuiteProvenance, Trial
 from harness.gate import Summary, judge_experiment
 from harness.runner.plan import Bench, Plan
 from harness.runner.pool import WorkerDied, can_fork, spread
@@ -83,6 +83,13 @@ def begin(plan: Plan, *, now: dt.datetime, command: tuple[str, ...]) -> Experime
             suites=suites,
         )
     )
+    return folder
+
+
+def begin_imported(root: Path, suite: SuiteProvenance, *, repeats: int, now: dt.datetime) -> ExperimentFolder:
+    """Make the folder of an experiment whose trials were run elsewhere and write its head."""
+    folder = _fresh_folder(root, f"{now:%Y%m%d-%H%M%S}")
+    folder.write_head(Experiment(id=folder.path.name, started_at=now.isoformat(timespec="seconds"), repeat=repeats, suites=(suite,)))
     return folder
 
 
