@@ -1,5 +1,6 @@
-"""Versioned prompt files: `prompts/<name>/<version>.md`."""
+"""Versioned prompt files: `prompts/<name>/<version>.md`; `prompts/active.json` names the versions that were activated, in order."""
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,13 @@ def newest(name: str) -> str:
     return files[-1].read_text(encoding="utf-8").strip()
 
 
+def active(name: str) -> str | None:
+    """The text of the version that was activated last; None when none was."""
+    file = FOLDER / "active.json"
+    versions = json.loads(file.read_text(encoding="utf-8")).get(name) if file.exists() else None
+    return (FOLDER / name / f"{versions[-1]}.md").read_text(encoding="utf-8").strip() if versions else None
+
+
 def version_number(path: Path) -> int:
     """The number in a file name such as `v12.md`; 0 when it has none."""
     digits = re.search(r"\d+", path.stem)
@@ -20,7 +28,7 @@ def version_number(path: Path) -> int:
 
 
 def choose(prompts: Mapping[str, str] | None, name: str) -> str:
-    """The prompt that was handed in, else the newest file."""
+    """The prompt that was handed in, else the active version, else the newest."""
     if prompts is not None and name in prompts:
         return prompts[name].strip()
-    return newest(name)
+    return active(name) or newest(name)

@@ -94,6 +94,13 @@ def outcome(
     return "pass" if "pass" in states and not unmeasured else "unscored"
 
 
+class NonInferiority(Value):
+    """A share must not be worse than the baseline's by `margin` or more, shown at the one-sided level `alpha`."""
+
+    margin: float = Field(gt=0, lt=1)
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+
+
 class Bound(Value):
     """What a gate asks of one metric. `max_drop`, `max_rise_pct` and `non_inferiority` compare with a baseline."""
 
@@ -101,7 +108,7 @@ class Bound(Value):
     max: float | None = None
     max_drop: float | None = Field(default=None, ge=0)
     max_rise_pct: float | None = Field(default=None, ge=0)
-    non_inferiority: dict[str, float] | None = None
+    non_inferiority: NonInferiority | None = None
 
     @property
     def relative(self) -> tuple[str, ...]:
@@ -179,7 +186,7 @@ class Experiment(Value):
     @classmethod
     def read(cls, text: str, *, path: str) -> Self:
         """Read the text of an experiment.json; too old, too new and unreadable are different errors."""
-        found = _format_of(text, path)
+        found = format_of(text, path, "an experiment")
         if found > FORMAT:
             message = f"{path}: format {found} is newer than {FORMAT}, the newest this harness reads; upgrade langgraph-harness"
             raise ExperimentTooNew(message)
@@ -198,11 +205,12 @@ class _Format(Value):
     format: int = FORMAT
 
 
-def _format_of(text: str, path: str) -> int:
+def format_of(text: str, path: str, what: str) -> int:
+    """Return the format that a stored document says it has; `what` it should be is for the error where it is none."""
     try:
         return _Format.model_validate_json(text).format
     except ValidationError as error:
-        message = f"{path}: not an experiment: {first_problem(error, _Format)}"
+        message = f"{path}: not {what}: {first_problem(error, _Format)}"
         raise ExperimentUnreadable(message) from None
 
 

@@ -5,7 +5,7 @@ from math import fsum
 
 from harness.coverage import KINDS, Kind
 from harness.schema import Value
-from harness.stats import mean, quantile
+from harness.stats import mean, pass_all, pass_any, quantile
 from harness.tally import ALWAYS_CHECKED, Count, counted
 
 DURATIONS = {"duration_s.p50": 0.5, "duration_s.p95": 0.95, "duration_s.p99": 0.99}
@@ -68,10 +68,11 @@ class Tally(Count):
             **self._route_metrics(),
             **{f"{check}.pass_rate": self._share_of(check) for check in sorted(self._checked)},
             "pass.rate": self._known(self.passed / self.trials if self.trials else None),
+            **self._repeat_metrics(),
             **self._spending_metrics("cost_usd"),
             "cost_usd.p95": self._spent("cost_usd", quantile(self._numbers["cost_usd"], 0.95)),
             **self._spending_metrics("tokens"),
-            "model_calls.mean": self._known(mean(self._numbers["model_calls"])),
+            "model_calls.mean": self._known(mean(self._numbers["model_calls"]), "calls"),
             "tool_calls.mean": self._known(mean(self._numbers["tool_calls"]), "tools"),
             "steps.mean": self._known(mean(self._numbers["steps"]), "steps"),
             "steps.max": self._known(max(self._numbers["steps"], default=None), "steps"),
@@ -93,6 +94,17 @@ class Tally(Count):
         return {"route.accuracy": self._known(_share(right, self._decisions.total()), "check 'route'")} | {
             name: self._known(value) for name, value in (*figures.items(), *errors.items())
         }
+
+    def _repeat_metrics(self) -> dict[str, Metric]:
+        """Return, for each k up to the number of repeats, how likely one of k trials of a case passes, and how likely all do."""
+        cases = [(self._passes_of[case], trials) for case, trials in sorted(self._trials_of.items())]
+        found = {}
+        for k in range(2, self.repeats + 1):
+            for name, chance in ((f"pass@{k}", pass_any), (f"pass^{k}", pass_all)):
+                shares = [chance(passes, trials, k) for passes, trials in cases]
+                known = [share for share in shares if share is not None]
+                found[name] = self._known(mean(known) if len(known) == len(shares) else None, f"{k} repeats of each case")
+        return found
 
     def _right(self, router: str) -> tuple[int, int]:
         return self._decisions[router, True], self._decisions[router, True] + self._decisions[router, False]
@@ -119,7 +131,7 @@ class Tally(Count):
         in_real_time = self._happened["in real time"]
         if in_real_time:
             return Metric(reason=f"{counted(in_real_time, 'trial')} ran in real time, whose durations are no figures")
-        return self._known(quantile(durations, share))
+        return self._known(quantile(durations, share), "durations")
 
     def _first_token(self, share: float) -> Metric:
         unknown = self._happened["first token unknown"]
@@ -139,8 +151,8 @@ class Tally(Count):
     def _rates(self) -> dict[str, Metric]:
         happened, measured, kept = self._happened, self.measured, self.trials - self.stale
         return {
-            "limit_hit.rate": self._known(_share(happened["limit"], measured)),
-            "fallback.rate": self._known(_share(happened["fallback"], measured)),
+            "limit_hit.rate": self._known(_share(happened["limit"], happened["traced"])),
+            "fallback.rate": self._known(_share(happened["fallback"], happened["traced"])),
             "tool_failure.rate": self._known(_share(happened["tool failure"], happened["tool call"]), "tools"),
             "rate_limited.rate": self._known(_share(happened["rate limited"], happened["model call"]), "models"),
             "error.rate": self._known(_share(self.errors, measured)),
@@ -164,10 +176,10 @@ class Tally(Count):
         if self.stale == self.trials:
             return "every trial is stale"
         if self._happened[f"{of} unseen"]:
-            return f"the {of} of an agent behind a URL were not seen"
+            return f"the {of} of an agent that ran elsewhere were not seen"
         if of == "models" or (of == "tools" and self.measured):
             return f"no trial called one of its {of}"
-        of = "" if of in {"tools", "steps"} else of
+        of = "" if of in {"tools", "steps", "calls", "durations"} else of
         return f"no trial has a score of {of}" if of else "no trial is scored"
 
     def _unseen(self, name: str) -> Metric:
@@ -181,8 +193,7 @@ class Tally(Count):
         return Metric(reason=self._no_evidence(known_form) if check else f"there is no metric {name!r}")
 
     def _no_visit(self, node: str) -> str:
-        in_real_time = self._happened["in real time"]
-        return self._lasted(0.5, ()).reason if in_real_time or not self.measured else f"no trial visited node {node!r}"
+        return self._lasted(0.5, ()).reason if self._happened["in real time"] or not self.measured else f"no trial visited node {node!r}"
 
 
 _CASES_OF = {

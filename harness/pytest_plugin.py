@@ -183,13 +183,13 @@ class GateItem(_Item):
 
     def runtest(self) -> None:
         """Judge the suite."""
-        from harness.gate import judge  # noqa: PLC0415, see above
-        from harness.metric import Tally  # noqa: PLC0415
+        from harness import store  # noqa: PLC0415, see above
+        from harness.gate import judge_trials  # noqa: PLC0415
         from harness.runner.run import tasks_of  # noqa: PLC0415
 
         (provenance,) = self.plan.provenance()
-        tally = Tally((self.parent.trial(task) for task in tasks_of(self.plan)), shape=provenance.to_cover)
-        verdict = judge(provenance, tally)
+        baseline = store.read_baselines(self.plan.project.root, (provenance.name,)).get(provenance.name)
+        verdict = judge_trials(provenance, (self.parent.trial(task) for task in tasks_of(self.plan)), baseline)
         if verdict.exit_code:
             reasons = "\n".join(f"  {reason}" for reason in verdict.reasons)
             message = f"{verdict.verdict}: the gate of suite {provenance.name!r}\n{reasons}"

@@ -110,6 +110,7 @@ class Count:
         self._unknown: dict[str, Counter[str]] = {"cost_usd": Counter(), "tokens": Counter()}
         self._cases: dict[str, set[str]] = {}
         self._trials_of: Counter[str] = Counter()
+        self._passes_of: Counter[str] = Counter()
         self._checked: dict[str, _Checked] = {}
         self._failing: dict[Failing, set[str]] = {}
         self._decisions: Counter[tuple[str, bool]] = Counter()
@@ -132,6 +133,7 @@ class Count:
         """Count one trial."""
         self._outcomes[trial.outcome] += 1
         self._trials_of[trial.case] += 1
+        self._passes_of[trial.case] += trial.outcome == "pass"
         self._repeats = max(self._repeats, trial.repeat)
         self._mark(trial.outcome, trial.case)
         self._add_tape(trial)
@@ -357,23 +359,38 @@ class Count:
     def _add_trace(self, case: str, trace: Trace) -> None:
         if not self._shape.unknown:
             self._taken = self._taken.with_(taken(trace, self._shape))
-        calls = trace.model_calls
-        self._numbers["model_calls"].append(len(calls))
-        for name, number, part in (("tool_calls", len(trace.tools), "tools"), ("steps", trace.supersteps, "steps")):
+        self.executed.update(tool.name for tool in trace.tools)
+        self._add_lengths(trace)
+        self._add_times(trace)
+        if "calls" not in trace.unseen:
+            self._add_events(case, trace)
+
+    def _add_lengths(self, trace: Trace) -> None:
+        numbers = (
+            ("model_calls", len(trace.model_calls), "calls"),
+            ("tool_calls", len(trace.tools), "tools"),
+            ("steps", trace.supersteps, "steps"),
+        )
+        for name, number, part in numbers:
             if part in trace.unseen:
                 self._happened[f"{part} unseen"] += 1
             else:
                 self._numbers[name].append(number)
+
+    def _add_times(self, trace: Trace) -> None:
         if trace.duration_s is None:
-            self._happened["in real time"] += 1
+            self._happened["durations unseen" if "calls" in trace.unseen else "in real time"] += 1
         else:
             self._numbers["duration_s"].append(trace.duration_s)
-        self._add_first_tokens(calls)
-        self.executed.update(tool.name for tool in trace.tools)
+        self._add_first_tokens(trace.model_calls)
         for step in trace.steps:
             if step.duration_s is not None:
                 self._node_s.setdefault(node_name(step.place), array("d")).append(step.duration_s)
+
+    def _add_events(self, case: str, trace: Trace) -> None:
+        calls = trace.model_calls
         counts = {
+            "traced": 1,
             "model call": len(calls),
             "rate limited": sum(call.status == _RATE_LIMITED for call in calls),
             "tool call": len(trace.tools),

@@ -10,7 +10,7 @@ from harness.schema import Value
 _MICRO = 6
 
 CallKind = Literal["chat", "embedding", "http"]
-Unseen = Literal["steps", "tools", "states", "places"]
+Unseen = Literal["steps", "tools", "states", "calls", "places"]
 Source = Literal["replay", "live", "script", "fault", "none"]
 
 
@@ -217,8 +217,8 @@ class Trace(Value):
     """What one trial did, in the order of supersteps. `state` is the final state, `text` the last message's text.
 
     `duration_s` is how long it took. In `real_time` this and all other times are measured, and differ from run to run: they are shown, and
-    nothing else is made of them. `unseen` names what an agent in another process did not show: its steps, its tools, its states, the places
-    of its calls.
+    nothing else is made of them. `unseen` names what an agent that ran elsewhere did not show: its steps, its tools, its states, its calls,
+    the places of its calls.
     """
 
     steps: tuple[NodeStep, ...] = ()
@@ -269,15 +269,15 @@ class Trace(Value):
 
     @property
     def total_tokens(self) -> int | None:
-        """Return the tokens of all answered model and embedding calls; None if one of them does not say."""
+        """Return the tokens of all answered model and embedding calls; None if one of them does not say, or nothing is known of calls."""
         usages = [call.usage for call in self.paid]
-        return None if None in usages else sum(usage.total_tokens for usage in usages if usage)
+        return None if "calls" in self.unseen or None in usages else sum(usage.total_tokens for usage in usages if usage)
 
     @property
     def cost_usd(self) -> float | None:
-        """Return the dollars of all answered calls; None if one of them has no known price."""
+        """Return the dollars of all answered calls; None if one of them has no known price, or nothing is known of calls."""
         costs = [call.cost_usd for call in self.paid]
-        return None if None in costs else round(sum(cost for cost in costs if cost), 12)
+        return None if "calls" in self.unseen or None in costs else round(sum(cost for cost in costs if cost), 12)
 
     @property
     def paid(self) -> tuple[WireCall, ...]:

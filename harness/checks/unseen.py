@@ -9,6 +9,7 @@ REASONS: Mapping[Unseen, str] = {
     "steps": "the visits of nodes cannot be seen: the service has no /start and /stream that tell them",
     "tools": "the tools that an agent behind a URL executes cannot be seen",
     "states": "the states that an agent behind a URL goes through cannot be seen",
+    "calls": "the model calls of an agent that ran elsewhere cannot be seen",
     "places": "which node of an agent behind a URL asked a model cannot be seen",
 }
 _NEEDED: Mapping[str, Unseen] = {"route": "steps", "path": "steps", "tools": "tools"}

@@ -1,4 +1,4 @@
-"""Commands on stored experiments: gate, report, show, list."""
+"""Commands on stored experiments: gate, bless, history, report, show, list."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,37 +7,132 @@ import click
 
 from harness.cli.group import main
 from harness.cli.history import show_states, trials_of
-from harness.cli.output import check_outputs, screen, show_verdict, write_report
-from harness.cli.project import CONFIG_HERE, find_root
+from harness.cli.output import check_outputs, screen, show_verdict, shown, write_report
+from harness.cli.project import CONFIG_HERE, FAIL_ON, find_root
 from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.experiment import Experiment
+    from harness.gate import Summary
     from harness.store import ExperimentFolder
 
 
 @main.command()
 @CONFIG_HERE
 @click.argument("experiment", default="latest")
+@click.option("--baseline", type=click.Path(path_type=Path), metavar="FILE", help="A baseline instead of the committed one.")
+@FAIL_ON
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def gate(config_path: Path | None, /, *, config_here: Path | None, experiment: str, as_json: bool) -> int:
+def gate(
+    config_path: Path | None, /, *, config_here: Path | None, experiment: str, baseline: Path | None, fail_on: str, as_json: bool
+) -> int:
     """Judge a stored experiment; no graph is loaded."""
+    config = config_here or config_path
+    folder, head = _stored(config, experiment)
+    return show_verdict(folder, head, _judged(config, folder, head, baseline=baseline, fail_on=fail_on), as_json=as_json)
+
+
+def _judged(
+    config_path: Path | None, folder: "ExperimentFolder", head: "Experiment", *, baseline: Path | None = None, fail_on: str = "inconclusive"
+) -> "tuple[Summary, ...]":
+    """Return the verdict of each suite, against its baseline where there is one."""
+    from harness import store
     from harness.gate import judge_experiment
 
-    folder, head = _stored(config_here or config_path, experiment)
-    return show_verdict(folder, head, judge_experiment(head, folder.trials()), as_json=as_json)
+    names = tuple(suite.name for suite in head.suites)
+    baselines = store.read_baselines(find_root(config_path), names)
+    if baseline is not None:
+        named = store.read_baseline(baseline)
+        if named.standings.name not in names:
+            message = f"{baseline}: a baseline of {named.standings.name!r}; experiment {head.id!r} has {', '.join(names)}"
+            raise UsageError(message)
+        baselines = {**baselines, named.standings.name: named}
+    return judge_experiment(head, folder.trials(), baselines=baselines, forgiving=fail_on == "fail")
+
+
+@main.command()
+@CONFIG_HERE
+@click.argument("experiment", default="latest")
+@click.option("--force", is_flag=True, help="Bless it although its gate has not passed; the baseline says so.")
+@click.pass_obj
+def bless(config_path: Path | None, /, *, config_here: Path | None, experiment: str, force: bool) -> int:
+    """Make an experiment the baseline of its suites: a file for each, to be committed."""
+    from harness import store
+    from harness.baseline import Baseline
+
+    config = config_here or config_path
+    folder, head = _stored(config, experiment)
+    summaries = _judged(config, folder, head)
+    _refuse_to_bless(head, summaries, force=force)
+    gathered = folder.gathered()
+    for summary in summaries:
+        name = summary.provenance.name
+        baseline = Baseline.of(head, gathered[name].standings, forced=summary.verdict.verdict != "pass")
+        path = store.write_baseline(find_root(config), baseline)
+        click.echo(f"{name}: {len(baseline.standings.cases):,} cases of experiment {head.id} are the baseline now; commit {shown(path)}")
+    return int(ExitCode.PASS)
+
+
+def _refuse_to_bless(head: "Experiment", summaries: "Sequence[Summary]", *, force: bool) -> None:
+    for summary in summaries:
+        name, verdict = summary.provenance.name, summary.verdict
+        if summary.provenance.selected:
+            message = f"experiment {head.id!r} ran selected cases of {name!r} only; a baseline needs all of them, so run the whole suite"
+            raise UsageError(message)
+        if not summary.tally.trials:
+            message = f"experiment {head.id!r} has no trial of {name!r}, so there is nothing to bless"
+            raise UsageError(message)
+        if verdict.verdict != "pass" and not force:
+            why = f": {verdict.reasons[0]}" if verdict.reasons else ""
+            message = f"{name}: the verdict is {verdict.verdict}{why}; --force blesses it all the same, and the baseline says so"
+            raise UsageError(message)
+
+
+@main.command()
+@CONFIG_HERE
+@click.argument("suite")
+@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="A metric to show; may be given several times.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, metavar="N", help="The newest N experiments; 20 by default.")
+@click.pass_obj
+def history(config_path: Path | None, /, *, config_here: Path | None, suite: str, metrics: tuple[str, ...], limit: int) -> int:
+    """Show how the metrics of a suite (SUITE or SUITE@VARIANT) went over its experiments."""
+    from harness import store
+    from harness.report import trend as report
+    from harness.schema import nearest
+
+    folders = [
+        store.ExperimentFolder(path.parent)
+        for path in sorted(store.experiments_folder(find_root(config_here or config_path)).glob("*/experiment.json"))
+    ]
+    heads = [(folder, folder.head()) for folder in folders]
+    known = {each.name for _, head in heads for each in head.suites}
+    name = suite.removesuffix("@default")
+    if name not in known:
+        message = f"no experiment has a suite {suite!r}{nearest(suite, known)}"
+        raise UsageError(message)
+    having = [(folder, head) for folder, head in heads if head.status == "done" and any(each.name == name for each in head.suites)]
+    rows = [(head, folder.metrics()[name]) for folder, head in having[-limit:]]
+    click.echo(report.show(rows, metrics, **screen()), nl=False)
+    return int(ExitCode.PASS)
 
 
 def _stored(config_path: Path | None, name: str) -> "tuple[ExperimentFolder, Experiment]":
     from harness import store
 
     folder = store.open_experiment(find_root(config_path), name)
+    return folder, finished(folder)
+
+
+def finished(folder: "ExperimentFolder") -> "Experiment":
+    """Return the head of an experiment; UsageError if it was interrupted."""
     head = folder.head()
     if head.status == "running":
         message = f"experiment {head.id!r} is not finished; go on with `harness run --resume {head.id}`"
         raise UsageError(message)
-    return folder, head
+    return head
 
 
 @main.command()
@@ -56,11 +151,9 @@ def _stored(config_path: Path | None, name: str) -> "tuple[ExperimentFolder, Exp
 @click.pass_obj
 def report(config_path: Path | None, /, *, config_here: Path | None, experiment: str, outputs: tuple[Path, ...]) -> int:
     """Write reports of a stored experiment."""
-    from harness.gate import judge_experiment
-
     check_outputs(outputs)
     folder, head = _stored(config_here or config_path, experiment)
-    summaries = judge_experiment(head, folder.trials())
+    summaries = _judged(config_here or config_path, folder, head)
     for path in outputs:
         write_report(path, folder, head, summaries)
     return int(ExitCode.PASS)
@@ -90,7 +183,6 @@ def show(
     as_json: bool,
 ) -> int:
     """Show an experiment, what happened in one case of it, or the states that the case goes through."""
-    from harness.gate import judge_experiment
     from harness.report import terminal
 
     if (whole or as_json) and not states:
@@ -101,7 +193,7 @@ def show(
             message = "--states, --suite and --variant want a CASE after the experiment"
             raise UsageError(message)
         folder, head = _stored(config_here or config_path, experiment)
-        click.echo(terminal.show_experiment(head, judge_experiment(head, folder.trials()), **screen()), nl=False)
+        click.echo(terminal.show_experiment(head, _judged(config_here or config_path, folder, head), **screen()), nl=False)
         return int(ExitCode.PASS)
     if states:
         return show_states(config_here or config_path, experiment, case, suite, variant, whole=whole, as_json=as_json)
@@ -118,7 +210,6 @@ def list_experiments(config_path: Path | None, /, *, config_here: Path | None) -
     from harness import store
     from harness.report import terminal
 
-    folder = store.experiments_folder(find_root(config_here or config_path))
-    heads = [store.ExperimentFolder(path.parent).head() for path in sorted(folder.glob("*/experiment.json"))]
+    heads = [folder.head() for folder in store.stored_experiments(find_root(config_here or config_path))]
     click.echo(terminal.show_list(heads, **screen()), nl=False)
     return int(ExitCode.PASS)

@@ -52,6 +52,13 @@ def redaction(config_path: Path | None) -> "tuple[Redactor, Path]":
     return redactor_of(project), project.root
 
 
+FAIL_ON = click.option(
+    "--fail-on",
+    type=click.Choice(["fail", "inconclusive"]),
+    default="inconclusive",
+    help="With `fail`, an inconclusive verdict exits with 0; it fails by default.",
+)
+
 CONFIG_HERE = click.option("--config", "config_here", type=click.Path(path_type=Path), help="The config file.")
 
 

@@ -1,25 +1,14 @@
 """`harness run`."""
 
-import contextlib
-import json
-import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from harness.cli.group import complain, main
+from harness.cli.group import main
 from harness.cli.numbers import Number
-from harness.cli.output import check_outputs, now, show_verdict, write_report
-from harness.cli.project import make_plan, open_project, selecting_cases
-from harness.errors import ExitCode
-
-if TYPE_CHECKING:
-    from harness.clock import ClockKind
-    from harness.config import Project
-    from harness.runner.plan import Plan
-    from harness.store import ExperimentFolder
+from harness.cli.output import check_outputs, show_verdict, write_report
+from harness.cli.project import FAIL_ON, open_project, selecting_cases
 
 
 @main.command()
@@ -52,6 +41,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Also write a report: .md, .xml (JUnit), .csv or .json.",
 )
+@FAIL_ON
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, on standard output.")
 @click.pass_obj
 def run(
@@ -65,68 +55,17 @@ def run(
     max_tokens: int | None,
     resume: str | None,
     outputs: tuple[Path, ...],
+    fail_on: str,
     as_json: bool,
     **selecting: Any,
 ) -> int:
     """Replay, check, gate."""
-    from harness.report.progress import Progress
-    from harness.runner import run as runner
+    from harness.cli.replay import Asked, replay
     from harness.runner.bounds import Bounds
 
     check_outputs(outputs)
-    project = open_project(config_here or config_path)
-
-    with contextlib.redirect_stdout(sys.stderr), _clock(selecting["clock"]), runner.sealed_without_keys() as tracing_was_on:
-        if tracing_was_on:
-            click.echo("harness: LangSmith tracing is switched off while trials run", err=True)
-        plan, folder = _resumed(project, resume) if resume else _started(project, repeat or 1, selecting)
-        for note in plan.notes():
-            click.echo(f"harness: {note}", err=True)
-        progress = Progress(sys.stderr, renew=sys.stderr.isatty() and not os.environ.get("CI"))
-        try:
-            stopped = runner.execute(plan, folder, jobs=jobs, progress=progress, bounds=Bounds(max_cost, max_tokens))
-        except KeyboardInterrupt:
-            progress.close()
-            complain(f"interrupted; go on with `harness run --resume {folder.path.name}`", ExitCode.INTERRUPTED)
-        progress.close()
-    if stopped:
-        click.echo(f"harness: {stopped}; go on with `harness run --resume {folder.path.name}` and a larger budget", err=True)
-    head, summaries = runner.finish(folder, now=now(), stopped=stopped)
-    for path in (folder.path / "summary.md", folder.path / "junit.xml", *outputs):
-        write_report(path, folder, head, summaries)
-    return show_verdict(folder, head, summaries, as_json=as_json)
-
-
-def _clock(kind: "ClockKind") -> "contextlib.AbstractContextManager[None]":
-    """Put virtual time in place before the graph is imported, so that its locks and threads live there too."""
-    from harness.clock import patched
-
-    return patched() if kind == "virtual" else contextlib.nullcontext()
-
-
-def _started(project: "Project", repeat: int, selecting: dict[str, Any]) -> "tuple[Plan, ExperimentFolder]":
-    from harness import store
-    from harness.runner import run as runner
-
-    if selecting["failing"] is not None:
-        selecting = {**selecting, "failing": store.open_experiment(project.root, selecting["failing"]).path.name}
-    plan = make_plan(project, repeat, selecting)
-    return plan, runner.begin(plan, now=now(), command=_command_line(repeat, selecting))
-
-
-def _command_line(repeat: int, selecting: dict[str, Any]) -> tuple[str, ...]:
-    """Return the selection as JSON, so that --resume selects the same."""
-    return (json.dumps({**selecting, "repeat": repeat}, sort_keys=True),)
-
-
-def _resumed(project: "Project", name: str) -> "tuple[Plan, ExperimentFolder]":
-    from harness import store
-    from harness.runner import run as runner
-
-    folder = store.open_experiment(project.root, name)
-    head = folder.head()
-    selecting = json.loads(head.command[0])
-    repeat = selecting.pop("repeat")
-    plan = make_plan(project, repeat, selecting)
-    runner.check_resumable(plan, head, name)
-    return plan, folder
+    asked = Asked(selecting, repeat=repeat or 1, jobs=jobs, resume=resume, forgiving=fail_on == "fail")
+    ran = replay(open_project(config_here or config_path), asked, Bounds(max_cost, max_tokens))
+    for path in outputs:
+        write_report(path, *ran)
+    return show_verdict(*ran, as_json=as_json)

@@ -13,7 +13,7 @@ def figure(name: str, value: float | None) -> str:
     """Return a metric's value in the unit of its name."""
     if value is None:
         return UNKNOWN
-    if name.endswith((".accuracy", ".coverage", "rate")):
+    if name.endswith((".accuracy", ".coverage", "rate")) or name.startswith(("pass@", "pass^")):
         return percent(value)
     if name.endswith(".ece"):
         return f"{value:.3f}"

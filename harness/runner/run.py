@@ -4,16 +4,18 @@ import contextlib
 import datetime as dt
 import importlib.metadata
 import itertools
+import json
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness import graph, price, store
 from harness.dataset import Case
 from harness.errors import UsageError
-from harness.experiment import Experiment, Trial, read_trial
+from harness.experiment import Experiment, SuiteProvenance, Trial, read_trial
 from harness.gate import Summary, judge_experiment
 from harness.runner.bounds import Bounds, in_order
 from harness.runner.plan import Bench, Plan
@@ -86,6 +88,13 @@ def begin(plan: Plan, *, now: dt.datetime, command: tuple[str, ...]) -> Experime
     return folder
 
 
+def begin_imported(root: Path, suite: SuiteProvenance, *, repeats: int, now: dt.datetime) -> ExperimentFolder:
+    """Make the folder of an experiment whose trials were run elsewhere and write its head."""
+    folder = _fresh_folder(root, f"{now:%Y%m%d-%H%M%S}")
+    folder.write_head(Experiment(id=folder.path.name, started_at=now.isoformat(timespec="seconds"), repeat=repeats, suites=(suite,)))
+    return folder
+
+
 def _fresh_folder(root: Path, stem: str) -> ExperimentFolder:
     for number in range(1, _SAME_SECOND):
         try:
@@ -110,6 +119,11 @@ def _commit(root: Path) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.strip() or None
+
+
+def command_line(repeat: int, selecting: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the selection as JSON, so that --resume selects the same."""
+    return (json.dumps({**selecting, "repeat": repeat}, sort_keys=True),)
 
 
 def check_resumable(plan: Plan, head: Experiment, identifier: str) -> None:
@@ -191,11 +205,14 @@ def _dead(task: Task, death: WorkerDied) -> Trial:
     return Trial(suite=suite, variant=variant, case=case, repeat=repeat, outcome="error", trace=trace)
 
 
-def finish(folder: ExperimentFolder, *, now: dt.datetime, stopped: str = "") -> tuple[Experiment, tuple[Summary, ...]]:
-    """Judge the experiment and mark it done, or stopped, with the proof of what it did: exchanges played, sockets opened."""
+def finish(
+    folder: ExperimentFolder, root: Path, *, now: dt.datetime, stopped: str = "", forgiving: bool = False
+) -> tuple[Experiment, tuple[Summary, ...]]:
+    """Judge the experiment against its baselines and mark it done, or stopped, with what it did: exchanges played, sockets opened."""
     head = folder.head().model_copy(update={"status": "stopped" if stopped else "done", "stopped": stopped})
     counts: Counter[str] = Counter()
-    summaries = judge_experiment(head, _counted(folder.trials(), counts))
+    baselines = store.read_baselines(root, tuple(suite.name for suite in head.suites))
+    summaries = judge_experiment(head, _counted(folder.trials(), counts), baselines=baselines, forgiving=forgiving)
     done = {
         "finished_at": now.isoformat(timespec="seconds"),
         "exchanges_played": counts["played"],

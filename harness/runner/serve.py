@@ -249,10 +249,11 @@ def _suite(project: Project, name: str, *, recorded: bool) -> ServedSuite:
         raise ConfigError(message)
     dataset = parse(store.read_dataset_text(project.root, suite.dataset), name=name, path=suite.dataset)
     versions = store.read_prompts(project.root, project.config.prompts_dir)
+    active = store.read_active(project.root, project.config.prompts_dir, versions)
     prompts: dict[str, Prompts] = {
         variant: {
             key: {chosen.version: chosen.text, **versions[key]}
-            for key, chosen in prompt.choose(versions, settings.prompts, where=project.where(name, f"variants.{variant}")).items()
+            for key, chosen in prompt.choose(versions, settings.prompts, active, where=project.where(name, f"variants.{variant}")).items()
         }
         for variant, settings in suite.variants.items()
     }

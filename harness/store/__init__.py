@@ -1,5 +1,6 @@
 """The store: everything read from and written to disk. What is written is written whole or not at all."""
 
+from harness.store.baselines import baseline_path, read_baseline, read_baselines, write_baseline
 from harness.store.cassettes import (
     cassettes_digest,
     cut_cassette,
@@ -8,8 +9,17 @@ from harness.store.cassettes import (
     read_exchanges,
     write_cassette,
 )
-from harness.store.experiments import ExperimentFolder, TrialKey, experiments_folder, new_experiment, open_experiment
+from harness.store.experiments import (
+    ExperimentFolder,
+    Gathered,
+    TrialKey,
+    experiments_folder,
+    new_experiment,
+    open_experiment,
+    stored_experiments,
+)
 from harness.store.files import read_bytes, write_text
+from harness.store.history import Change, changes, text_at
 from harness.store.names import (
     FOREIGN_SUFFIXES,
     cassette_file,
@@ -20,18 +30,23 @@ from harness.store.names import (
     refuse_colliding_cassettes,
 )
 from harness.store.recordings import drop_unfinished, keep_unfinished, read_unfinished, recording_alone, unfinished_folder
-from harness.store.sources import read_dataset_text, read_prompts, read_script_text
+from harness.store.sources import active_path, read_active, read_dataset_text, read_prompts, read_script_text, write_active
 from harness.store.sweeps import read_sweep, write_sweep
 
 __all__ = [
     "FOREIGN_SUFFIXES",
+    "Change",
     "ExperimentFolder",
+    "Gathered",
     "TrialKey",
+    "active_path",
+    "baseline_path",
     "cassette_file",
     "cassette_files",
     "cassette_path",
     "cassette_stem",
     "cassettes_digest",
+    "changes",
     "cut_cassette",
     "drop_unfinished",
     "exchanges_in",
@@ -40,6 +55,9 @@ __all__ = [
     "keep_unfinished",
     "new_experiment",
     "open_experiment",
+    "read_active",
+    "read_baseline",
+    "read_baselines",
     "read_bytes",
     "read_cassette",
     "read_dataset_text",
@@ -50,7 +68,11 @@ __all__ = [
     "read_unfinished",
     "recording_alone",
     "refuse_colliding_cassettes",
+    "stored_experiments",
+    "text_at",
     "unfinished_folder",
+    "write_active",
+    "write_baseline",
     "write_cassette",
     "write_sweep",
     "write_text",

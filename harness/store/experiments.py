@@ -5,10 +5,12 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from harness.errors import ExperimentMissing, ExperimentUnreadable, UsageError
-from harness.experiment import Experiment, Trial, read_trial
+from harness.experiment import Experiment, SuiteProvenance, Trial, read_trial, suite_name
+from harness.metric import Tally
+from harness.standing import Roll, Standings
 from harness.store.files import read_text, write_text
 
 TrialKey = tuple[str, str, str, int]
@@ -17,6 +19,13 @@ TrialKey = tuple[str, str, str, int]
 def experiments_folder(root: Path) -> Path:
     """Return the folder that holds the experiments."""
     return root / "reports" / "experiments"
+
+
+class Gathered(NamedTuple):
+    """One suite of an experiment: its count, and what each of its cases came to."""
+
+    tally: Tally
+    standings: Standings
 
 
 class ExperimentFolder:
@@ -53,6 +62,26 @@ class ExperimentFolder:
             for number, line in enumerate(file, start=1):
                 if line.endswith(b"\n"):
                     yield self._trial(line, number)
+
+    def trials_of(self, cases: frozenset[str]) -> Iterator[Trial]:
+        """Read the trials of these cases; lines of others are passed over, not parsed."""
+        with self.trials_path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.endswith(b"\n") and _case_of(line) in cases:
+                    yield self._trial(line, number)
+
+    def gathered(self) -> dict[str, Gathered]:
+        """Read all trials once and return what each suite came to, by its name (`suite@variant`)."""
+        suites = {suite.name: (suite, Tally(), Roll()) for suite in self.head().suites}
+        for trial in self.trials():
+            _, tally, roll = suites[suite_name(trial.suite, trial.variant)]
+            tally.add(trial)
+            roll.add(trial)
+        return {name: Gathered(tally, _standings(suite, tally, roll)) for name, (suite, tally, roll) in suites.items()}
+
+    def metrics(self) -> dict[str, dict[str, float | None]]:
+        """Read all trials once and return the metrics of each suite, by its name."""
+        return {name: dict(one.standings.metrics) for name, one in self.gathered().items()}
 
     def _trial(self, line: bytes, number: int) -> Trial:
         try:
@@ -115,6 +144,25 @@ class ExperimentFolder:
         temporary.replace(self.trials_path)
 
 
+def _standings(provenance: SuiteProvenance, tally: Tally, roll: Roll) -> Standings:
+    metrics = {name: metric.value for name, metric in tally.metrics().items()}
+    return Standings(provenance=provenance, metrics=metrics, nodes=roll.nodes(), cases=roll.cases())
+
+
+_CASE_FIRST = b'{"case":'
+
+
+def _case_of(line: bytes) -> str | None:
+    """Return the case of a stored line, which its canonical form has first, without reading the rest."""
+    if not line.startswith(_CASE_FIRST):
+        return None
+    end = len(_CASE_FIRST) + 1
+    while line[end : end + 1] not in {b'"', b""}:
+        end += 2 if line[end : end + 1] == b"\\" else 1
+    case: str = json.loads(line[len(_CASE_FIRST) : end + 1])
+    return case
+
+
 def _lock(file: BinaryIO, path: Path) -> None:
     """Keep two processes from writing to one experiment; the lock ends with the process."""
     try:
@@ -142,6 +190,11 @@ def open_experiment(root: Path, name: str) -> ExperimentFolder:
             return ExperimentFolder(path)
     message = f"there is no experiment {name!r}; `harness list` shows them"
     raise ExperimentMissing(message)
+
+
+def stored_experiments(root: Path) -> tuple[ExperimentFolder, ...]:
+    """Return every experiment, the oldest first."""
+    return tuple(ExperimentFolder(path.parent) for path in sorted(experiments_folder(root).glob("*/experiment.json")))
 
 
 def new_experiment(root: Path, identifier: str) -> ExperimentFolder:

@@ -1,9 +1,11 @@
 """What a user writes: datasets, scripts and prompts."""
 
+import json
 from pathlib import Path
 
 from harness.errors import ConfigError, DatasetError, PromptError
-from harness.store.files import read_text
+from harness.prompt import Active, Prompts, parse_active
+from harness.store.files import read_text, write_text
 
 
 def read_dataset_text(root: Path, name: str) -> str:
@@ -23,3 +25,21 @@ def read_prompts(root: Path, folder: str) -> dict[str, dict[str, str]]:
         text = read_text(path, PromptError, shown=str(path.relative_to(root)))
         prompts.setdefault(path.parent.name, {})[path.stem] = text
     return prompts
+
+
+def active_path(folder: str) -> str:
+    """Return the file, below the config's folder, that names the active version of each prompt."""
+    return f"{folder}/active.json"
+
+
+def read_active(root: Path, folder: str, prompts: Prompts) -> Active:
+    """Return the versions of each prompt that were activated; nothing where there is no such file."""
+    shown = active_path(folder)
+    if not (root / shown).exists():
+        return {}
+    return parse_active(read_text(root / shown, PromptError, shown=shown), prompts, path=shown)
+
+
+def write_active(root: Path, folder: str, active: Active) -> None:
+    """Write the versions of each prompt that were activated."""
+    write_text(root / active_path(folder), json.dumps(active, indent=2, sort_keys=True, ensure_ascii=False) + "\n")

@@ -6,14 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.baseline import Baseline
 from harness.cassette.miss import Miss
 from harness.errors import ExitCode, ExperimentUnreadable
-from harness.experiment import Bound, Experiment, Outcome, SuiteProvenance, Trial
+from harness.experiment import Bound, Experiment, NonInferiority, Outcome, SuiteProvenance, Trial
 from harness.gate import SEVERITY, SuiteVerdict, judge, judge_experiment, most_severe, overall, overall_verdict
+from harness.gate.against import Against
 from harness.metric import Tally, names
 from harness.score import Score, failed, passed, unscored
+from harness.standing import Roll, Standings
 from harness.trace import Place, Trace, Usage, WireCall
 
+WITHIN = NonInferiority(margin=0.1)
 PASS, FAIL, CRASHED, STALE, NOTHING = ExitCode.PASS, ExitCode.GATE_FAILED, ExitCode.CRASHED, ExitCode.STALE, ExitCode.NOTHING_RAN
 
 
@@ -129,7 +133,13 @@ TABLE = [
     ("a relative bound without a baseline is skipped", [good()], {"route.accuracy": Bound(max_drop=0.0)}, "pass", PASS),
     ("a skipped bound covers nothing", [good(), bad()], {"route.accuracy": Bound(max_drop=0.0)}, "fail", FAIL),
     ("an error bound without max keeps its default", [good(), crashed()], {"error.rate": Bound(max_rise_pct=50.0)}, "error", CRASHED),
-    ("non-inferiority without a baseline is skipped", [good()], {"route.accuracy": Bound(non_inferiority={"margin": 0.1})}, "pass", PASS),
+    (
+        "non-inferiority without a baseline is skipped",
+        [good()],
+        {"route.accuracy": Bound(non_inferiority=WITHIN)},
+        "pass",
+        PASS,
+    ),
 ]
 
 
@@ -149,20 +159,26 @@ RELATIVE = [
     ("a small rise passes", {"pass.rate": Bound(min=0.0), "model_calls.mean": Bound(max_rise_pct=10)}, {"model_calls.mean": 0.0}, "pass"),
     ("a large rise fails", {"pass.rate": Bound(min=0.0, max_rise_pct=10)}, {"pass.rate": 0.4}, "fail"),
     ("a figure that was lost fails", {"pass.rate": Bound(min=0.0), "ttft_s.p50": Bound(max_rise_pct=10)}, {"ttft_s.p50": 1.0}, "fail"),
-    ("non-inferiority is inconclusive", {"pass.rate": Bound(min=0.0, non_inferiority={"margin": 0.1})}, {"pass.rate": 0.5}, "inconclusive"),
+    (
+        "non-inferiority is inconclusive",
+        {"pass.rate": Bound(min=0.0, non_inferiority=WITHIN)},
+        {"pass.rate": 0.5},
+        "inconclusive",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("gate", "baseline", "word"), [row[1:] for row in RELATIVE], ids=[row[0] for row in RELATIVE])
 def test_relative_bounds(gate: dict[str, Bound], baseline: dict[str, float | None], word: str) -> None:
     """Drops and rises are point bounds against the baseline's figures."""
-    assert judge(suite(2, gate=gate), Tally([good(), bad()]), baseline=baseline).verdict == word
+    assert judge(suite(2, gate=gate), Tally([good(), bad()]), against=against([good(), bad()], baseline)).verdict == word
 
 
 def test_skipped_bounds_are_said() -> None:
     """A relative bound without a baseline is a note for each of its parts."""
     found = verdict(
-        [good()], {"route.accuracy": Bound(max_drop=0.1, non_inferiority={"margin": 0.1}), "cost_usd.mean": Bound(max_rise_pct=5)}
+        [good()],
+        {"route.accuracy": Bound(max_drop=0.1, non_inferiority=WITHIN), "cost_usd.mean": Bound(max_rise_pct=5)},
     )
     assert found.notes == (
         "max_rise_pct of cost_usd.mean skipped: no baseline",
@@ -171,13 +187,13 @@ def test_skipped_bounds_are_said() -> None:
     )
 
 
-def test_fail_on_forgives_inconclusive_only() -> None:
-    """Without `inconclusive` it exits 0 and keeps its word; a failure stays one."""
-    gate = {"pass.rate": Bound(min=0.0, non_inferiority={"margin": 0.1})}
-    found = judge(suite(1, gate=gate), Tally([good()]), baseline={"pass.rate": 1.0}, fail_on=frozenset())
+def test_forgiving_means_inconclusive_only() -> None:
+    """A forgiving gate that is inconclusive exits 0 and keeps its word; a failure stays one."""
+    gate = {"pass.rate": Bound(min=0.0, non_inferiority=WITHIN)}
+    found = judge(suite(1, gate=gate), Tally([good()]), against=against([good()], {"pass.rate": 1.0}), forgiving=True)
     assert (found.verdict, found.exit_code) == ("inconclusive", PASS)
     for one, code in ((stale(), STALE), (crashed(), CRASHED), (bad(), FAIL), (trial("u", "unscored"), NOTHING)):
-        assert judge(suite(), Tally([one]), fail_on=frozenset()).exit_code == code
+        assert judge(suite(), Tally([one]), forgiving=True).exit_code == code
 
 
 def test_missing_cases_fail() -> None:
@@ -309,6 +325,100 @@ def test_an_experiment_is_judged_suite_by_suite() -> None:
     assert (one.verdict.verdict, two.verdict.exit_code) == ("pass", NOTHING)
     with pytest.raises(ExperimentUnreadable, match="'s@v3', which it does not name"):
         judge_experiment(experiment, [good().model_copy(update={"variant": "v3"})])
+
+
+def against(before: list[Trial], metrics: dict[str, float | None] | None = None, after: list[Trial] | None = None) -> Against:
+    """Return a baseline of these trials, with other figures if they are given, beside what the candidate's trials came to."""
+    base, candidate, tally = Roll(), Roll(), Tally(after or before)
+    for one in before:
+        base.add(one)
+    for one in after or before:
+        candidate.add(one)
+    figures = {name: metric.value for name, metric in Tally(before).metrics().items()}
+    standings = Standings(provenance=suite(len(before)), metrics=figures if metrics is None else metrics, cases=base.cases())
+    return Against(
+        Baseline(experiment="b", commit="0123456789abcdef", standings=standings),
+        candidate.cases(),
+        {name: metric.value for name, metric in tally.metrics().items()},
+    )
+
+
+def compared(before: list[Trial], after: list[Trial], gate: dict[str, Bound], **fields: Any) -> SuiteVerdict:
+    """Return the verdict of trials against a baseline of other trials."""
+    cases = len({one.case for one in after})
+    return judge(suite(cases, gate=gate, **fields), Tally(after), against=against(before, after=after))
+
+
+def many(passing: int, failing: int = 0, *, of: str = "c") -> list[Trial]:
+    """Return so many passing trials and then so many failing ones, each of a case of its own."""
+    return [good(f"{of}{number}") for number in range(passing)] + [bad(f"{of}{number}") for number in range(passing, passing + failing)]
+
+
+NI = {"pass.rate": Bound(non_inferiority=NonInferiority(margin=0.05))}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "word", "code"),
+    [
+        (many(200), many(200), "pass", PASS),
+        (many(20), many(20), "inconclusive", ExitCode.INCONCLUSIVE),
+        (many(200), many(150, 50), "fail", FAIL),
+        (many(200), many(193, 7), "inconclusive", ExitCode.INCONCLUSIVE),
+        (many(100, 100), many(160, 40), "pass", PASS),
+    ],
+    ids=["same, enough cases", "same, too few cases", "clearly worse", "perhaps worse", "better"],
+)
+def test_non_inferiority(before: list[Trial], after: list[Trial], word: str, code: ExitCode) -> None:
+    """Enough cases show that nothing got worse or that it did; with too few the gate says how many would settle it."""
+    found = compared(before, after, NI)
+
+    assert (found.verdict, found.exit_code) == (word, code)
+    assert ("cases would settle it" in " ".join(found.reasons)) == (word == "inconclusive")
+
+
+def test_a_missing_case_of_the_baseline_fails() -> None:
+    """A case that the baseline has and the candidate lacks is named; under a selection it does not count; a new one is a note."""
+    found = compared(many(3), many(2), {})
+    assert (found.verdict, found.reasons) == ("fail", ("1 case of the baseline did not run: c2",))
+
+    assert compared(many(3), many(2), {}, selected=True).verdict == "pass"
+    assert "1 case not in the baseline: c2" in compared(many(2), many(3), {}).notes
+
+
+def test_no_shared_case_is_no_comparison() -> None:
+    """Where every case has another name nothing was compared, so nothing passes."""
+    found = compared(many(3), many(3, of="d"), {}, selected=True)
+
+    assert found.exit_code == NOTHING
+    assert "no case is in the baseline too" in found.reasons[0]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["good", "bad", "crashed", "stale", "unscored"])), unique_by=lambda row: row[0])
+)
+@settings(deadline=None, max_examples=80)
+def test_an_unmeasured_trial_never_helps(rows: list[tuple[int, str]]) -> None:
+    """Against a baseline, turning a trial into a crash, a stale or an unscored one never improves the verdict."""
+    make = {"good": good, "bad": bad, "crashed": crashed, "stale": stale, "unscored": lambda case: trial(case, "unscored")}
+    gate = NI | {"route.accuracy": Bound(max_drop=0.1), "error.rate": Bound(max=1.0), "unscored.rate": Bound(max=1.0)}
+    after = [make[kind](f"c{number}") for number, kind in rows]
+    worst = [*after, *(good(f"c{number}") for number in range(10) if number not in dict(rows))]
+    before = compared(many(10), worst, gate)
+    for place in range(len(rows), 10):
+        for kind in ("crashed", "stale", "unscored"):
+            changed = [*worst[:place], make[kind](worst[place].case), *worst[place + 1 :]]
+            assert SEVERITY.index(compared(many(10), changed, gate).exit_code) <= SEVERITY.index(before.exit_code)
+
+
+def test_what_the_baseline_is_is_said() -> None:
+    """The notes name the baseline's experiment and commit, and that it was forced."""
+    forced = against(many(1))
+    forced.baseline = forced.baseline.model_copy(update={"forced": True})
+
+    notes = judge(suite(1), Tally(many(1)), against=forced).notes
+
+    assert "compared with the baseline of experiment b at commit 0123456789" in notes
+    assert "the baseline was blessed by force: its gate had not passed" in notes
 
 
 BOUNDS = st.fixed_dictionaries(

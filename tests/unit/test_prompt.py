@@ -37,11 +37,11 @@ def test_odd_versions():
 
 def test_choose():
     """Every prompt is chosen, in the version wanted or in its newest, by name."""
-    chosen = choose(PROMPTS, {"triage": "v2"}, where="x")
+    chosen = choose(PROMPTS, {"triage": "v2"}, {}, where="x")
 
     assert [(name, prompt.version) for name, prompt in chosen.items()] == [("answer", "v1"), ("triage", "v2")]
-    assert choose(PROMPTS, {}, where="x")["triage"].text == "ten"
-    assert choose({}, {}, where="x") == {}
+    assert choose(PROMPTS, {}, {}, where="x")["triage"].text == "ten"
+    assert choose({}, {}, {}, where="x") == {}
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_choose():
 def test_unknown_names(wanted, message):
     """An unknown prompt or version is named with its place and the nearest known one."""
     with pytest.raises(PromptError) as caught:
-        choose(PROMPTS, wanted, where="harness.toml")
+        choose(PROMPTS, wanted, {}, where="harness.toml")
 
     assert message == str(caught.value)
 

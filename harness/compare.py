@@ -1,0 +1,203 @@
+"""Two experiments, or an experiment and a baseline, paired case by case: what got better, what got worse, and whether that is chance."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from harness.experiment import Outcome, SuiteProvenance
+from harness.schema import Value
+from harness.standing import Standing, Standings
+from harness.stats import Pairs, bootstrap_interval, detectable_drop, difference_interval, holm, mcnemar, mean
+
+Movement = Literal["better", "worse", "same", "crashed", "unscored", "only in base", "only in candidate"]
+MOVEMENTS: tuple[Movement, ...] = ("worse", "crashed", "unscored", "only in base", "only in candidate", "better", "same")
+"""Every movement, what a reviewer must see first."""
+
+Drift = Literal["routing", "arguments", "content"]
+
+_SHARES = ("pass.rate", "error.rate")
+_DIGITS = 12
+
+
+class CasePair(Value):
+    """One case in both experiments.
+
+    `movement` is that of its pass rate; a case of which a trial crashed, or could not be scored or replayed, on either side is
+    `crashed` or `unscored` unless it is so on both sides and nothing moved. `flips` are the routers that decided otherwise, with the
+    decision before and after. `drift` names what else changed: the route (visits, decisions), arguments of tools, the content.
+    """
+
+    case: str
+    movement: Movement
+    base: Standing | None = None
+    candidate: Standing | None = None
+    flips: dict[str, tuple[str, str]] = {}
+    drift: tuple[Drift, ...] = ()
+
+
+class MetricChange(Value):
+    """One metric on both sides, and in how many cases it rose and fell.
+
+    `difference` is the mean over the cases that have the figure on both sides, candidate less base, with its 95 % interval: Tango's for
+    shares, the BCa bootstrap's for amounts. `p_value` is the exact McNemar test's over the cases that moved, adjusted by Holm for the
+    shares of this comparison; `detectable_drop` the least true drop that so many cases would show four times in five.
+    """
+
+    name: str
+    base: float | None = None
+    candidate: float | None = None
+    cases: int = 0
+    rose: int = 0
+    fell: int = 0
+    difference: float | None = None
+    interval: tuple[float, float] | None = None
+    p_value: float | None = None
+    detectable_drop: float | None = None
+
+
+class Comparison(Value):
+    """Two sides of one suite. `unlike` says what makes them hard to compare: nothing in the usual case."""
+
+    base: str
+    candidate: str
+    pairs: tuple[CasePair, ...]
+    metrics: tuple[MetricChange, ...]
+    unlike: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return the number of cases by movement; every movement is there."""
+        counted = Counter(pair.movement for pair in self.pairs)
+        return {movement: counted[movement] for movement in MOVEMENTS}
+
+    def cases(self, movement: Movement) -> tuple[str, ...]:
+        """Return the cases that moved so."""
+        return tuple(pair.case for pair in self.pairs if pair.movement == movement)
+
+    def flips(self, router: str) -> dict[tuple[str, str], int]:
+        """Return how often a router's decision before became each decision after, unchanged ones included."""
+        both = ((pair.base, pair.candidate) for pair in self.pairs)
+        moved = Counter((b.routes[router], c.routes[router]) for b, c in both if b and c and router in b.routes and router in c.routes)
+        return dict(sorted(moved.items()))
+
+    @property
+    def routers(self) -> tuple[str, ...]:
+        """Return the routers that decided on both sides."""
+        found = ({*pair.base.routes} & {*pair.candidate.routes} for pair in self.pairs if pair.base and pair.candidate)
+        return tuple(sorted(set[str]().union(*found)))
+
+
+def compare(base: Standings, candidate: Standings, *, price_tables: tuple[str, str] = ("", "")) -> Comparison:
+    """Pair two suites case by case. Swapping the sides gives the mirrored comparison."""
+    cases = sorted({*base.cases, *candidate.cases})
+    pairs = tuple(_pair(case, base.cases.get(case), candidate.cases.get(case)) for case in cases)
+    return Comparison(
+        base=base.name,
+        candidate=candidate.name,
+        pairs=pairs,
+        metrics=_changes(base, candidate),
+        unlike=tuple(_unlike(base.provenance, candidate.provenance, price_tables)),
+    )
+
+
+def paired(base: Standings, candidate: Standings) -> dict[str, list[float]]:
+    """Return the differences of each metric, candidate less base, over the cases that have it on both sides."""
+    moved: dict[str, list[float]] = {}
+    for case, standing in base.cases.items():
+        after = candidate.cases[case].values if case in candidate.cases else {}
+        for name, before in standing.values.items():
+            if name in after:
+                moved.setdefault(name, []).append(after[name] - before)
+    return moved
+
+
+def is_share(metric: str) -> bool:
+    """Tell a metric that counts passes from one that is an amount."""
+    return metric in _SHARES or metric.endswith((".pass_rate", ".accuracy"))
+
+
+def _pair(case: str, base: Standing | None, candidate: Standing | None) -> CasePair:
+    if base is None or candidate is None:
+        movement: Movement = "only in candidate" if base is None else "only in base"
+        return CasePair(case=case, movement=movement, base=base, candidate=candidate)
+    flips = {
+        router: (before, candidate.routes[router])
+        for router, before in base.routes.items()
+        if candidate.routes.get(router, before) != before
+    }
+    return CasePair(
+        case=case,
+        movement=_movement(base, candidate),
+        base=base,
+        candidate=candidate,
+        flips=flips,
+        drift=tuple(_drift(base, candidate, flips)),
+    )
+
+
+_UNMEASURED: tuple[tuple[Movement, tuple[Outcome, ...]], ...] = (("crashed", ("error",)), ("unscored", ("stale", "unscored")))
+
+
+def _movement(base: Standing, candidate: Standing) -> Movement:
+    if base.outcomes == candidate.outcomes:
+        return "same"
+    for movement, outcomes in _UNMEASURED:
+        if any(side.had(outcome) for side in (base, candidate) for outcome in outcomes):
+            return movement
+    before, after = base.values["pass.rate"], candidate.values["pass.rate"]
+    return "better" if after > before else "worse" if after < before else "same"
+
+
+def _drift(base: Standing, candidate: Standing, flips: Mapping[str, object]) -> Iterator[Drift]:
+    if flips or base.path != candidate.path:
+        yield "routing"
+    if base.tools != candidate.tools:
+        yield "arguments"
+    if base.content != candidate.content:
+        yield "content"
+
+
+def _changes(base: Standings, candidate: Standings) -> tuple[MetricChange, ...]:
+    moved = paired(base, candidate)
+    changes = [_change(name, base, candidate, moved.get(name, [])) for name in sorted({*base.metrics, *candidate.metrics})]
+    tested = holm({change.name: change.p_value for change in changes if change.p_value is not None})
+    return tuple(change.model_copy(update={"p_value": tested[change.name]}) if change.name in tested else change for change in changes)
+
+
+def _change(name: str, base: Standings, candidate: Standings, moved: list[float]) -> MetricChange:
+    before, after = base.metrics.get(name), candidate.metrics.get(name)
+    if not moved:
+        return MetricChange(name=name, base=before, candidate=after)
+    rose, fell = sum(one > 0 for one in moved), sum(one < 0 for one in moved)
+    share = is_share(name)
+    return MetricChange(
+        name=name,
+        base=before,
+        candidate=after,
+        cases=len(moved),
+        rose=rose,
+        fell=fell,
+        difference=round(mean(moved) or 0.0, _DIGITS),
+        interval=_rounded(difference_interval(Pairs.of(moved)) if share else bootstrap_interval(moved)),
+        p_value=mcnemar(rose, fell) if share else None,
+        detectable_drop=detectable_drop((rose + fell) / len(moved), len(moved)) if share else None,
+    )
+
+
+def _rounded(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    return None if interval is None else (round(interval[0], _DIGITS), round(interval[1], _DIGITS))
+
+
+def _unlike(base: SuiteProvenance, candidate: SuiteProvenance, price_tables: tuple[str, str]) -> Iterator[str]:
+    if base.suite != candidate.suite:
+        yield f"the suites differ: {base.suite!r} and {candidate.suite!r}"
+    if base.dataset_digest != candidate.dataset_digest:
+        yield f"the datasets differ: {_dataset(base)} and {_dataset(candidate)}"
+    if base.checks != candidate.checks:
+        yield f"the checks differ: {', '.join(sorted({*base.checks} ^ {*candidate.checks})) or 'their order'}"
+    if len(set(price_tables)) > 1:
+        yield f"the price tables differ: {price_tables[0]} and {price_tables[1]}"
+
+
+def _dataset(side: SuiteProvenance) -> str:
+    return f"{side.dataset} ({side.dataset_digest}, {side.cases} cases)"

@@ -1,0 +1,28 @@
+"""The gate: the figures of a suite, its bounds and its baseline give a verdict; pure."""
+
+from harness.gate.against import Against
+from harness.gate.judge import judge, judge_experiment, judge_trials, left_to_bounds
+from harness.gate.verdict import (
+    SEVERITY,
+    SuiteVerdict,
+    Summary,
+    Verdict,
+    most_severe,
+    overall,
+    overall_verdict,
+)
+
+__all__ = [
+    "SEVERITY",
+    "Against",
+    "SuiteVerdict",
+    "Summary",
+    "Verdict",
+    "judge",
+    "judge_experiment",
+    "judge_trials",
+    "left_to_bounds",
+    "most_severe",
+    "overall",
+    "overall_verdict",
+]

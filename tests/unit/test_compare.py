@@ -1,0 +1,201 @@
+"""Comparisons: what moved, and the laws that hold whatever did."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.compare import MOVEMENTS, compare, is_share, paired
+from harness.experiment import Outcome, SuiteProvenance, Trial
+from harness.metric import Tally
+from harness.score import failed, passed, unscored
+from harness.standing import Roll, Standings
+from harness.trace import NodeStep, Place, ToolCall, Trace, Usage, WireCall
+
+OUTCOMES: tuple[Outcome, ...] = ("pass", "fail", "error", "stale", "unscored")
+MIRROR = {"better": "worse", "worse": "better", "only in base": "only in candidate", "only in candidate": "only in base"}
+
+
+def provenance(cases: int = 1, **fields: Any) -> SuiteProvenance:
+    """Return the provenance of a suite of so many cases."""
+    known: dict[str, Any] = {"suite": "s", "variant": "default", "dataset": "d.jsonl", "dataset_digest": "d", "cassettes_digest": "c"}
+    known |= {"graph": "g:build", "graph_fingerprint": "f", "match": "semantic", "mode": "invoke", "build": "trial", "checks": ("route",)}
+    return SuiteProvenance(**{**known, "cases": cases, **fields})
+
+
+def trial(case: str = "a", outcome: Outcome = "pass", *, repeat: int = 1, to: str = "x", tokens: int | None = 10, **trace: Any) -> Trial:
+    """Return a trial that was routed to `to`, where `x` is right, and spent so many tokens."""
+    right = outcome == "pass"
+    route = (passed if right else failed)(
+        "route", "route.r", router="r", expected="x", actual="x" if right else to, **({} if right else {"reason": "wrong"})
+    )
+    scores = (unscored("route", "route.r", "no decision"),) if outcome == "unscored" else (route,)
+    call = WireCall(
+        place=Place(), kind="chat", source="replay", url="u", status=200, usage=None if tokens is None else Usage(input_tokens=tokens)
+    )
+    return Trial(
+        suite="s", variant="default", case=case, repeat=repeat, outcome=outcome, scores=scores, trace=Trace(**{"calls": (call,), **trace})
+    )
+
+
+def standings(*trials: Trial, **fields: Any) -> Standings:
+    """Return what these trials came to."""
+    roll, tally = Roll(), Tally()
+    for one in trials:
+        roll.add(one)
+        tally.add(one)
+    cases = roll.cases()
+    return Standings(
+        provenance=provenance(len(cases), **fields), metrics={name: metric.value for name, metric in tally.metrics().items()}, cases=cases
+    )
+
+
+TRIALS = st.lists(
+    st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(OUTCOMES), st.integers(1, 3), st.sampled_from("xyz"), st.integers(1, 50)),
+    max_size=16,
+    unique_by=lambda row: (row[0], row[2]),
+).map(lambda rows: standings(*(trial(case, outcome, repeat=repeat, to=to, tokens=tokens) for case, outcome, repeat, to, tokens in rows)))
+
+
+@given(TRIALS, TRIALS)
+@settings(deadline=None, max_examples=60)
+def test_swapping_the_sides_mirrors(base, candidate):
+    """Better becomes worse, flips and differences turn round, p-values stay."""
+    there, back = compare(base, candidate), compare(candidate, base)
+
+    assert {pair.case: MIRROR.get(pair.movement, pair.movement) for pair in there.pairs} == {
+        pair.case: pair.movement for pair in back.pairs
+    }
+    assert [{router: flip[::-1] for router, flip in pair.flips.items()} for pair in there.pairs] == [pair.flips for pair in back.pairs]
+    assert [pair.drift for pair in there.pairs] == [pair.drift for pair in back.pairs]
+    for one, other in zip(there.metrics, back.metrics, strict=True):
+        assert (one.name, one.cases, one.rose, one.fell) == (other.name, other.cases, other.fell, other.rose)
+        assert one.p_value == pytest.approx(other.p_value)
+        assert one.difference == pytest.approx(None if other.difference is None else -other.difference)
+
+
+@given(TRIALS)
+@settings(deadline=None, max_examples=40)
+def test_identical_experiments_are_all_same(side):
+    """Nothing moved, nothing flipped or drifted, no difference, no p-value under 1."""
+    comparison = compare(side, side)
+
+    assert {pair.movement for pair in comparison.pairs} <= {"same"}
+    assert not any(pair.flips or pair.drift for pair in comparison.pairs)
+    assert {change.difference for change in comparison.metrics} <= {0.0, None}
+    assert {change.p_value for change in comparison.metrics} <= {1.0, None}
+    assert comparison.unlike == ()
+
+
+@given(TRIALS, TRIALS)
+@settings(deadline=None, max_examples=40)
+def test_no_case_is_lost(base, candidate):
+    """Every case of either side is in the comparison once, and in one movement."""
+    comparison = compare(base, candidate)
+
+    assert sorted(pair.case for pair in comparison.pairs) == sorted({*base.cases, *candidate.cases})
+    assert tuple(comparison.counts) == MOVEMENTS
+    assert sum(comparison.counts.values()) == len(comparison.pairs)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "movement"),
+    [
+        (["pass"], ["pass"], "same"),
+        (["fail"], ["pass"], "better"),
+        (["pass"], ["fail"], "worse"),
+        (["pass", "pass"], ["pass", "fail"], "worse"),
+        (["pass"], ["error"], "crashed"),
+        (["error"], ["pass"], "crashed"),
+        (["error"], ["error"], "same"),
+        (["pass"], ["stale"], "unscored"),
+        (["unscored"], ["pass"], "unscored"),
+        (["fail"], [], "only in base"),
+        ([], ["fail"], "only in candidate"),
+    ],
+)
+def test_movement(before, after, movement):
+    """A case moves by the share of its trials that pass; what crashed or could not be measured is said, not guessed."""
+    base = standings(*(trial("a", outcome, repeat=number) for number, outcome in enumerate(before, 1)))
+    candidate = standings(*(trial("a", outcome, repeat=number) for number, outcome in enumerate(after, 1)))
+
+    assert compare(base, candidate).cases(movement) == ("a",)
+
+
+def test_route_flips():
+    """A router that decides otherwise is shown with before and after, and counted in its matrix."""
+    base = standings(trial("a"), trial("b", "fail", to="y"), trial("c"))
+    candidate = standings(trial("a", "fail", to="z"), trial("b", "fail", to="y"), trial("c"))
+
+    comparison = compare(base, candidate)
+
+    assert [pair.flips for pair in comparison.pairs] == [{"r": ("x", "z")}, {}, {}]
+    assert comparison.routers == ("r",)
+    assert comparison.flips("r") == {("x", "x"): 1, ("x", "z"): 1, ("y", "y"): 1}
+    assert comparison.pairs[0].drift == ("routing",)
+
+
+@pytest.mark.parametrize(
+    ("trace", "drift"),
+    [
+        ({"steps": (NodeStep(place=Place(node="n", step=1)),)}, ("routing",)),
+        ({"tools": (ToolCall(place=Place(), name="t", args={"id": 1}),)}, ("arguments",)),
+        ({"text": "bye"}, ("content",)),
+        ({"state": {"kind": "x"}}, ("content",)),
+        ({"ends": "limit"}, ("content",)),
+    ],
+)
+def test_drift(trace, drift):
+    """What changed in a case that passes on both sides is told by class."""
+    comparison = compare(standings(trial()), standings(trial(**trace)))
+
+    assert comparison.pairs[0].movement == "same"
+    assert comparison.pairs[0].drift == drift
+
+
+def test_repeats_are_one_sample():
+    """Ten repeats of one case that fell are one case that fell, not ten."""
+    base = standings(*(trial("a", "pass", repeat=number) for number in range(1, 11)))
+    candidate = standings(*(trial("a", "fail", repeat=number) for number in range(1, 11)))
+
+    (change,) = (change for change in compare(base, candidate).metrics if change.name == "pass.rate")
+
+    assert (change.cases, change.rose, change.fell, change.p_value) == (1, 0, 1, 1.0)
+
+
+def test_amounts_have_a_bootstrap_interval():
+    """Tokens are compared case by case; a case of which they are unknown is left out and not taken for zero."""
+    base = standings(*(trial(f"c{number}", tokens=100) for number in range(20)), trial("silent", tokens=None))
+    candidate = standings(*(trial(f"c{number}", tokens=100 + number) for number in range(20)), trial("silent", tokens=50))
+
+    (change,) = (change for change in compare(base, candidate).metrics if change.name == "tokens.mean")
+
+    assert (change.cases, change.rose, change.fell, change.difference) == (20, 19, 0, 9.5)
+    assert change.interval[0] < 9.5 < change.interval[1]
+    assert change.p_value is None
+    assert len(paired(base, candidate)["tokens.mean"]) == 20
+
+
+def test_p_values_are_adjusted_for_being_several():
+    """The least p-value of the shares is multiplied by their number."""
+    base = standings(*(trial(f"c{number}") for number in range(30)))
+    candidate = standings(*(trial(f"c{number}", "fail" if number < 8 else "pass", to="y") for number in range(30)))
+
+    changes = {change.name: change.p_value for change in compare(base, candidate).metrics if change.p_value is not None}
+
+    assert changes["pass.rate"] == pytest.approx(2 / 2**8 * len(changes))
+    assert all(is_share(name) for name in changes)
+
+
+def test_unlike_sides_are_told():
+    """Other datasets, checks and price tables are named."""
+    comparison = compare(
+        standings(trial()), standings(trial(), dataset_digest="e", checks=("route", "cost")), price_tables=("2026-01", "2026-02")
+    )
+
+    assert [sentence.split(":")[0] for sentence in comparison.unlike] == [
+        "the datasets differ",
+        "the checks differ",
+        "the price tables differ",
+    ]
