@@ -165,7 +165,8 @@ def suite_name(suite: str, variant: str) -> str:
 class Experiment(Value):
     """The head of an experiment: what was run, where from, with what. Times are ISO 8601 in UTC.
 
-    `stopped` says which case the budget of the whole run stopped it before, and why.
+    `stopped` says which case the budget of the whole run stopped it before, and why; `verdict` is the gate's when the run ended,
+    against the baselines of that time.
     """
 
     format: int = FORMAT
@@ -181,6 +182,7 @@ class Experiment(Value):
     command: tuple[str, ...] = ()
     exchanges_played: int = 0
     sockets_opened: int = 0
+    verdict: str = ""
     suites: tuple[SuiteProvenance, ...]
 
     @classmethod

@@ -11,6 +11,7 @@ from harness.cli import (  # noqa: F401, they add their commands
     run,
     scan,
     serve,
+    show,
     sweep,
 )
 from harness.cli.group import main

@@ -1,4 +1,4 @@
-"""Commands on stored experiments: gate, bless, history, report, show, list."""
+"""Commands on stored experiments: gate, bless, history, report, list."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.group import main
-from harness.cli.history import show_states, trials_of
 from harness.cli.output import check_outputs, screen, show_verdict, shown, write_report
 from harness.cli.project import CONFIG_HERE, FAIL_ON, find_root
 from harness.errors import ExitCode, UsageError
@@ -31,11 +30,11 @@ def gate(
 ) -> int:
     """Judge a stored experiment; no graph is loaded."""
     config = config_here or config_path
-    folder, head = _stored(config, experiment)
-    return show_verdict(folder, head, _judged(config, folder, head, baseline=baseline, fail_on=fail_on), as_json=as_json)
+    folder, head = stored(config, experiment)
+    return show_verdict(folder, head, judged(config, folder, head, baseline=baseline, fail_on=fail_on), as_json=as_json)
 
 
-def _judged(
+def judged(
     config_path: Path | None, folder: "ExperimentFolder", head: "Experiment", *, baseline: Path | None = None, fail_on: str = "inconclusive"
 ) -> "tuple[Summary, ...]":
     """Return the verdict of each suite, against its baseline where there is one."""
@@ -64,8 +63,8 @@ def bless(config_path: Path | None, /, *, config_here: Path | None, experiment: 
     from harness.baseline import Baseline
 
     config = config_here or config_path
-    folder, head = _stored(config, experiment)
-    summaries = _judged(config, folder, head)
+    folder, head = stored(config, experiment)
+    summaries = judged(config, folder, head)
     _refuse_to_bless(head, summaries, force=force)
     gathered = folder.gathered()
     for summary in summaries:
@@ -119,7 +118,8 @@ def history(config_path: Path | None, /, *, config_here: Path | None, suite: str
     return int(ExitCode.PASS)
 
 
-def _stored(config_path: Path | None, name: str) -> "tuple[ExperimentFolder, Experiment]":
+def stored(config_path: Path | None, name: str) -> "tuple[ExperimentFolder, Experiment]":
+    """Return a finished experiment and its head."""
     from harness import store
 
     folder = store.open_experiment(find_root(config_path), name)
@@ -152,53 +152,10 @@ def finished(folder: "ExperimentFolder") -> "Experiment":
 def report(config_path: Path | None, /, *, config_here: Path | None, experiment: str, outputs: tuple[Path, ...]) -> int:
     """Write reports of a stored experiment."""
     check_outputs(outputs)
-    folder, head = _stored(config_here or config_path, experiment)
-    summaries = _judged(config_here or config_path, folder, head)
+    folder, head = stored(config_here or config_path, experiment)
+    summaries = judged(config_here or config_path, folder, head)
     for path in outputs:
         write_report(path, folder, head, summaries)
-    return int(ExitCode.PASS)
-
-
-@main.command()
-@CONFIG_HERE
-@click.argument("experiment", default="latest")
-@click.argument("case", required=False)
-@click.option("--states", is_flag=True, help="Run CASE again on its cassette, and show what each superstep changed in the state.")
-@click.option("--whole", is_flag=True, help="With --states, show whole states.")
-@click.option("--suite", metavar="SUITE", help="The suite of CASE, where several have one.")
-@click.option("--variant", metavar="V", help="The variant, where CASE ran under several.")
-@click.option("--json", "as_json", is_flag=True, help="With --states, print one JSON document.")
-@click.pass_obj
-def show(
-    config_path: Path | None,
-    /,
-    *,
-    config_here: Path | None,
-    experiment: str,
-    case: str | None,
-    states: bool,
-    whole: bool,
-    suite: str | None,
-    variant: str | None,
-    as_json: bool,
-) -> int:
-    """Show an experiment, what happened in one case of it, or the states that the case goes through."""
-    from harness.report import terminal
-
-    if (whole or as_json) and not states:
-        message = "--whole and --json are for --states"
-        raise UsageError(message)
-    if case is None:
-        if states or suite or variant:
-            message = "--states, --suite and --variant want a CASE after the experiment"
-            raise UsageError(message)
-        folder, head = _stored(config_here or config_path, experiment)
-        click.echo(terminal.show_experiment(head, _judged(config_here or config_path, folder, head), **screen()), nl=False)
-        return int(ExitCode.PASS)
-    if states:
-        return show_states(config_here or config_path, experiment, case, suite, variant, whole=whole, as_json=as_json)
-    for trial in trials_of(config_here or config_path, experiment, case, suite=suite, variant=variant)[1]:
-        click.echo(terminal.show_trial(trial, **screen()), nl=False)
     return int(ExitCode.PASS)
 
 

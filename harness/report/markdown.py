@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 
 from harness.gate import Summary, overall_verdict
 from harness.ledger import CaseSpent, Ledger
 from harness.report.coverage import sentence
+from harness.report.failing import failing_cases
 from harness.report.figure import SPENT_HEAD, count, dollars, percent, spent_figures
 from harness.report.text import excerpt, line
 from harness.stats import Bin, Calibration, Confusion, RouteFigures, wilson
@@ -63,7 +63,7 @@ def _suite(summary: Summary, experiment: str) -> Iterator[str]:
     yield from _bullets("", summary.verdict.reasons)
     yield from _bullets("Notes", summary.verdict.notes)
     yield from ("", f"Coverage: {escaped(sentence(summary.tally))}")
-    yield from _failing(summary.tally.failures, experiment)
+    yield from _failing(summary, experiment)
     for router in summary.tally.routers:
         yield from _router(router, summary.tally.confusion(router))
         if router in summary.tally.sure_routers:
@@ -77,10 +77,10 @@ def _bullets(title: str, texts: Iterable[str]) -> Iterator[str]:
         yield from ("", *((f"{title}:", "") if title else ()), *items)
 
 
-def _failing(failures: Sequence[Failure], experiment: str) -> Iterator[str]:
-    if not failures:
+def _failing(summary: Summary, experiment: str) -> Iterator[str]:
+    cases = failing_cases(summary)
+    if not cases:
         return
-    cases = [(case, list(found)) for case, found in groupby(failures, key=lambda failure: failure.case)]
     rows = [_failing_row(case, found) for case, found in cases[:_CASES_SHOWN]]
     yield from ("", "### Cases that did not pass", "", *_table(("case", "outcome", "why"), rows, left=3))
     if len(cases) > _CASES_SHOWN:

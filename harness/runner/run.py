@@ -16,7 +16,7 @@ from harness import graph, price, store
 from harness.dataset import Case
 from harness.errors import UsageError
 from harness.experiment import Experiment, SuiteProvenance, Trial, read_trial
-from harness.gate import Summary, judge_experiment
+from harness.gate import Summary, judge_experiment, overall_verdict
 from harness.runner.bounds import Bounds, in_order
 from harness.runner.plan import Bench, Plan
 from harness.runner.pool import Work, WorkerDied, can_fork, spread
@@ -217,6 +217,7 @@ def finish(
         "finished_at": now.isoformat(timespec="seconds"),
         "exchanges_played": counts["played"],
         "sockets_opened": counts["sockets"],
+        "verdict": overall_verdict(summary.verdict for summary in summaries),
     }
     head = head.model_copy(update=done)
     folder.write_head(head)

@@ -29,11 +29,13 @@ from harness.store.names import (
     is_cassette,
     refuse_colliding_cassettes,
 )
+from harness.store.played import CHANGED, played_exchanges, suites_as_played
 from harness.store.recordings import drop_unfinished, keep_unfinished, read_unfinished, recording_alone, unfinished_folder
 from harness.store.sources import active_path, read_active, read_dataset_text, read_prompts, read_script_text, write_active
 from harness.store.sweeps import read_sweep, write_sweep
 
 __all__ = [
+    "CHANGED",
     "FOREIGN_SUFFIXES",
     "Change",
     "ExperimentFolder",
@@ -55,6 +57,7 @@ __all__ = [
     "keep_unfinished",
     "new_experiment",
     "open_experiment",
+    "played_exchanges",
     "read_active",
     "read_baseline",
     "read_baselines",
@@ -69,6 +72,7 @@ __all__ = [
     "recording_alone",
     "refuse_colliding_cassettes",
     "stored_experiments",
+    "suites_as_played",
     "text_at",
     "unfinished_folder",
     "write_active",

@@ -23,6 +23,7 @@ from harness.experiment import Bound, Experiment, Outcome, SuiteProvenance, Tria
 from harness.gate import Summary, judge_experiment
 from harness.metric import Tally
 from harness.report import document, figure, junit, markdown, table, terminal, text
+from harness.report import trial as report_trial
 from harness.score import Score, failed, passed, unscored
 from harness.trace import Crash, Interrupt, NodeStep, Place, ToolCall, Trace, Usage, WireCall
 
@@ -155,7 +156,7 @@ RENDERED: dict[str, Callable[[], str]] = {
     "document.json": lambda: document.render(world()[0].id, judged()),
     "verdicts.txt": lambda: terminal.verdicts(judged()),
     "experiment.txt": lambda: terminal.show_experiment(world()[0], judged()),
-    "trial.txt": lambda: terminal.show_trial(world()[1][1]),
+    "trial.txt": lambda: report_trial.show_trial(world()[1][1]),
     "list.txt": lambda: terminal.show_list([world()[0]]),
 }
 
@@ -251,7 +252,7 @@ def test_hostile_text_stays_text_on_the_terminal() -> None:
         terminal.verdicts(summaries),
         terminal.show_experiment(head, summaries),
         terminal.show_list([head]),
-        *map(terminal.show_trial, trials),
+        *map(report_trial.show_trial, trials),
     ]
     for one in shown:
         assert all(character == "\n" or character.isprintable() for character in one)
@@ -331,14 +332,15 @@ def test_an_interrupt_and_a_repeat_are_shown() -> None:
     one = trial(
         "a", "pass", passed("ends", "ends"), repeat=3, trace=Trace(ends="interrupt", interrupts=(Interrupt(node="ask", payload={"ok": 1}),))
     )
-    shown = terminal.show_trial(one)
+    shown = report_trial.show_trial(one)
     assert "case 'a', repeat 3: pass (ended as interrupt)" in shown
-    assert """interrupt before node 'ask': {"ok":1}""" in shown
+    assert "stopped for a human before node 'ask'" in shown
+    assert """asks      {"ok":1}""" in shown
 
 
 def test_reports_of_nothing() -> None:
     """No suite and no experiment are said, not a crash."""
-    assert terminal.show_list([]) == "no experiments\n"
+    assert terminal.show_list([]) == "no experiments; `harness run` makes one\n"
     assert terminal.verdicts([]).endswith("verdict: fail\n")
     assert markdown.markdown("x", []).startswith("# fail: experiment x")
 
