@@ -1,6 +1,7 @@
 """What commands print and write: verdicts, reports, the time they do it."""
 
 import datetime as dt
+import importlib.util
 import os
 import shutil
 import sys
@@ -14,9 +15,13 @@ import click
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from harness.compare import Comparison
     from harness.experiment import Experiment
     from harness.gate import Summary
     from harness.store import ExperimentFolder
+
+_KNOWN = (".md", ".xml", ".csv", ".json", ".parquet")
+_STEP_SUMMARY = 2**20  # bytes that GitHub takes of one step
 
 
 def now() -> dt.datetime:
@@ -58,18 +63,43 @@ def screen() -> dict[str, Any]:
     return {"width": shutil.get_terminal_size().columns if is_terminal else 100, "colour": is_terminal and not os.environ.get("NO_COLOR")}
 
 
-def write_report(path: Path, folder: "ExperimentFolder", head: "Experiment", summaries: "Sequence[Summary]") -> None:
-    """Write a report in the format that the suffix of `path` asks for."""
-    from harness import store
-    from harness.report import document, junit, markdown, table
+def write_report(
+    path: Path, folder: "ExperimentFolder", head: "Experiment", summaries: "Sequence[Summary]", *, root: Path | None = None
+) -> None:
+    """Write a report in the format that the suffix of `path` asks for; with `root`, a summary says what moved against the baselines.
 
-    renderers: dict[str, Callable[[], str]] = {
-        ".md": lambda: markdown.markdown(head.id, summaries),
+    The file that GITHUB_STEP_SUMMARY names is added to, as other steps of the job may.
+    """
+    from harness import store
+    from harness.report import document, frame, junit, markdown, table
+
+    renderers: dict[str, Callable[[], str | bytes]] = {
+        ".md": lambda: markdown.markdown(head.id, summaries, _against_baselines(folder, root)),
         ".xml": lambda: junit.junit(head.id, summaries, folder.trials()),
         ".csv": lambda: table.table(folder.trials()),
         ".json": lambda: document.render(head.id, summaries),
+        ".parquet": lambda: frame.parquet(folder.trials()),
     }
-    store.write_text(path, renderers[path.suffix]())
+    if _is_step_summary(path):
+        if not store.append_text(path, markdown.markdown(head.id, summaries, _against_baselines(folder, root)), limit=_STEP_SUMMARY):
+            click.echo("harness: the summary of this step is full; nothing was added to it", err=True)
+        return
+    written = renderers[path.suffix]()
+    store.write_bytes(path, written if isinstance(written, bytes) else written.encode())
+
+
+def _against_baselines(folder: "ExperimentFolder", root: Path | None) -> "dict[str, Comparison]":
+    """Compare each suite that has a baseline with it."""
+    from harness import store
+    from harness.compare import compare
+
+    baselines = store.read_baselines(root, tuple(suite.name for suite in folder.head().suites)) if root else {}
+    gathered = folder.gathered() if baselines else {}
+    return {name: compare(baseline.standings, gathered[name].standings) for name, baseline in baselines.items()}
+
+
+def _is_step_summary(path: Path) -> bool:
+    return str(path) == os.environ.get("GITHUB_STEP_SUMMARY")
 
 
 def shown(path: Path) -> str:
@@ -82,8 +112,10 @@ def shown(path: Path) -> str:
 
 def check_outputs(outputs: Sequence[Path]) -> None:
     """Refuse files that no report can be written to, before anything runs."""
-    known = (".md", ".xml", ".csv", ".json")
     for path in outputs:
-        if path.suffix not in known:
-            message = f"-o {path}: a report is a {', '.join(known[:-1])} or {known[-1]} file (.xml is JUnit)"
+        if path.suffix not in _KNOWN and not _is_step_summary(path):
+            message = f"-o {path}: a report is a {', '.join(_KNOWN[:-1])} or {_KNOWN[-1]} file (.xml is JUnit)"
+            raise UsageError(message)
+        if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+            message = f"-o {path}: Parquet needs pyarrow; install `langgraph-harness[analytics]`, or write a .csv"
             raise UsageError(message)

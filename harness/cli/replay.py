@@ -65,7 +65,7 @@ def replay(project: "Project", asked: Asked, bounds: "Bounds") -> Replayed:
         click.echo(f"harness: {stopped}; go on with `harness run --resume {folder.path.name}` and a larger budget", err=True)
     head, summaries = runner.finish(folder, project.root, now=now(), stopped=stopped, forgiving=asked.forgiving)
     for name in ("summary.md", "junit.xml"):
-        write_report(folder.path / name, folder, head, summaries)
+        write_report(folder.path / name, folder, head, summaries, root=project.root)
     return Replayed(folder, head, summaries)
 
 

@@ -18,7 +18,7 @@ from harness.store.experiments import (
     open_experiment,
     stored_experiments,
 )
-from harness.store.files import read_bytes, write_text
+from harness.store.files import append_text, read_bytes, write_bytes, write_text
 from harness.store.history import Change, changes, text_at
 from harness.store.names import (
     FOREIGN_SUFFIXES,
@@ -42,6 +42,7 @@ __all__ = [
     "Gathered",
     "TrialKey",
     "active_path",
+    "append_text",
     "baseline_path",
     "cassette_file",
     "cassette_files",
@@ -77,6 +78,7 @@ __all__ = [
     "unfinished_folder",
     "write_active",
     "write_baseline",
+    "write_bytes",
     "write_cassette",
     "write_sweep",
     "write_text",

@@ -5,13 +5,16 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Self
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
 from harness.errors import ExperimentMissing, ExperimentUnreadable, UsageError
 from harness.experiment import Experiment, SuiteProvenance, Trial, read_trial, suite_name
 from harness.metric import Tally
 from harness.standing import Roll, Standings
 from harness.store.files import read_text, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TrialKey = tuple[str, str, str, int]
 
@@ -62,6 +65,12 @@ class ExperimentFolder:
             for number, line in enumerate(file, start=1):
                 if line.endswith(b"\n"):
                     yield self._trial(line, number)
+
+    def trials_frame(self) -> "pd.DataFrame":
+        """Return the trials as a pandas table with one row each, as `harness.report.frame` says."""
+        from harness.report.frame import frame  # noqa: PLC0415, pandas is for those who ask for it
+
+        return frame(self.trials())
 
     def trials_of(self, cases: frozenset[str]) -> Iterator[Trial]:
         """Read the trials of these cases; lines of others are passed over, not parsed."""

@@ -110,6 +110,13 @@ class Reader:
             if block.marked("run"):
                 self._run(block)
 
+    def run_reference(self, suite):
+        """Run a reference suite and return the folder that it is in."""
+        folder = self._reference()
+        code, out, err = self._command(f"harness run {suite} -j 2", folder)
+        assert code == 0, out + err
+        return folder
+
     def _own(self):
         path = self.folder / "own"
         path.mkdir(exist_ok=True)
@@ -254,12 +261,14 @@ def test_cases_load(block):
 
 @pytest.mark.parametrize("block", of("yaml", "csv"))
 def test_files_load(block):
-    """Every YAML or CSV snippet is a dataset, a script or a cassette, and is read as such."""
-    (kind,) = [marker for marker in block.markers if marker in {"dataset", "script", "cassette"}] or ["dataset"]
+    """Every YAML or CSV snippet is a dataset, a script, a cassette or of a CI system, and is read as such."""
+    (kind,) = [marker for marker in block.markers if marker in {"dataset", "script", "cassette", "workflow", "gitlab"}] or ["dataset"]
     read = {
         "dataset": lambda: dataset.parse(block.text, name="cases", path=f"cases.{block.language}").cases,
         "script": lambda: script.parse(block.text, path="script.yaml").rules,
         "cassette": lambda: vcr_yaml.loads(block.text, path="cassette.yaml"),
+        "workflow": lambda: yaml.safe_load(block.text)["jobs"],
+        "gitlab": lambda: yaml.safe_load(block.text)["harness"],
     }
 
     assert read[kind]()
@@ -274,6 +283,15 @@ def test_python_compiles(block):
         exec(compile(tree, str(block), "exec"), names)  # noqa: S102, our own documentation
         functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
         assert [checks.adapt(name, names[name]) for name in functions]
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.marked("experiment")], ids=str)
+def test_python_on_an_experiment_runs(reader, block, monkeypatch):
+    """A Python snippet that looks at an experiment of a reference suite runs as it is."""
+    folder = reader.run_reference(block.marked("experiment"))
+
+    monkeypatch.chdir(folder)
+    exec(compile(block.text, str(block), "exec"), {})  # noqa: S102, our own documentation
 
 
 def test_links_lead_somewhere():
