@@ -58,12 +58,16 @@ def screen() -> dict[str, Any]:
     return {"width": shutil.get_terminal_size().columns if is_terminal else 100, "colour": is_terminal and not os.environ.get("NO_COLOR")}
 
 
-def write_report(path: Path, folder: "ExperimentFolder", head: "Experiment", summaries: "Sequence[Summary]") -> None:
+def write_report(
+    path: Path, folder: "ExperimentFolder", head: "Experiment", summaries: "Sequence[Summary]", *, config_path: Path | None = None
+) -> None:
     """Write a report in the format that the suffix of `path` asks for."""
     from harness import store
-    from harness.report import document, junit, markdown, table
+    from harness.cli.evidence import evidence_of
+    from harness.report import document, html, junit, markdown, table
 
     renderers: dict[str, Callable[[], str]] = {
+        ".html": lambda: html.html(evidence_of(folder, head, summaries, config_path)),
         ".md": lambda: markdown.markdown(head.id, summaries),
         ".xml": lambda: junit.junit(head.id, summaries, folder.trials()),
         ".csv": lambda: table.table(folder.trials()),
@@ -82,7 +86,7 @@ def shown(path: Path) -> str:
 
 def check_outputs(outputs: Sequence[Path]) -> None:
     """Refuse files that no report can be written to, before anything runs."""
-    known = (".md", ".xml", ".csv", ".json")
+    known = (".html", ".md", ".xml", ".csv", ".json")
     for path in outputs:
         if path.suffix not in known:
             message = f"-o {path}: a report is a {', '.join(known[:-1])} or {known[-1]} file (.xml is JUnit)"

@@ -39,7 +39,7 @@ from harness.cli.project import FAIL_ON, open_project, selecting_cases
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also write a report: .md, .xml (JUnit), .csv or .json.",
+    help="Also write a report: .html, .md, .xml (JUnit), .csv or .json.",
 )
 @FAIL_ON
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, on standard output.")
@@ -67,5 +67,5 @@ def run(
     asked = Asked(selecting, repeat=repeat or 1, jobs=jobs, resume=resume, forgiving=fail_on == "fail")
     ran = replay(open_project(config_here or config_path), asked, Bounds(max_cost, max_tokens))
     for path in outputs:
-        write_report(path, *ran)
+        write_report(path, *ran, config_path=config_here or config_path)
     return show_verdict(*ran, as_json=as_json)
