@@ -72,14 +72,15 @@ def _past(root: Path, head: "Experiment", names: tuple[str, ...]) -> "dict[str, 
 
 
 def _judged(folder: "ExperimentFolder", names: list[str]) -> "Iterator[tuple[str, Past]]":
-    """Yield what an earlier experiment came to in these suites, by the report.json that a run leaves beside it."""
+    """Yield what an earlier experiment of all cases came to in these suites, by the report.json that a run leaves beside it."""
     from harness.report.html import Past
 
     with contextlib.suppress(HarnessError, OSError, ValueError, KeyError, TypeError, AttributeError):
         suites = json.loads((folder.path / "report.json").read_text("utf-8"))["suites"]
         head = folder.head()
+        whole = {suite.name for suite in head.suites if head.status == "done" and not suite.selected}
         for name in names:
-            if name in suites and head.status == "done":
+            if name in suites and name in whole:
                 yield name, Past(head.id, head.commit, head.finished_at, suites[name]["verdict"], dict(suites[name]["metrics"]))
 
 

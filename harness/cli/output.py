@@ -76,6 +76,17 @@ def write_report(
     store.write_text(path, renderers[path.suffix]())
 
 
+_PAGE_TRIALS = 20_000  # reports of more are written when asked for: they take long, and memory for each trial
+_BESIDE = ("summary.md", "junit.xml", "report.json")
+
+
+def write_beside(folder: "ExperimentFolder", head: "Experiment", summaries: "Sequence[Summary]", config_path: Path | None) -> None:
+    """Write the reports that an experiment's folder always holds; the HTML report where it is not too large."""
+    small = sum(summary.tally.trials for summary in summaries) <= _PAGE_TRIALS
+    for name in (*_BESIDE, *(("report.html",) if small else ())):
+        write_report(folder.path / name, folder, head, summaries, config_path=config_path)
+
+
 def shown(path: Path) -> str:
     """Return a path as the user would type it from here."""
     try:

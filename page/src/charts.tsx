@@ -2,26 +2,30 @@
 import { plural } from "./text";
 
 const BINS = 24;
+const WIDE = 15; // from which ratio on the axis is logarithmic
 
 export function Histogram({ values, unit, label, whole }: { values: number[]; unit: (value: number) => string; label: string; whole?: boolean }) {
   if (!values.length) return <p>Unknown: no trial tells.</p>;
   const low = values[0]!, high = values[values.length - 1]!;
   if (low === high) return <p>All {plural(values.length, "trial")}: {unit(low)}.</p>;
   const bins = whole ? Math.min(BINS, high - low + 1) : BINS;
-  const width = ((high - low) + (whole ? 1 : 0)) / bins;
+  const logarithmic = !whole && low > 0 && high / low > WIDE;
+  const scale = logarithmic ? Math.log : (value: number) => value, back = logarithmic ? Math.exp : (value: number) => value;
+  const width = (scale(high) - scale(low) + (whole ? 1 : 0)) / bins;
+  const edge = (bin: number) => back(scale(low) + bin * width);
   const counts = new Array<number>(bins).fill(0);
-  for (const value of values) counts[Math.min(bins - 1, Math.floor((value - low) / width))]!++;
+  for (const value of values) counts[Math.min(bins - 1, Math.floor((scale(value) - scale(low)) / width))]!++;
   const most = Math.max(...counts);
-  const told = counts.map((number, bin) => `${unit(low + bin * width)}: ${number}`).filter((_, bin) => counts[bin]).join("; ");
+  const told = counts.map((number, bin) => `${unit(edge(bin))}: ${number}`).filter((_, bin) => counts[bin]).join("; ");
   return (
     <figure>
       <svg viewBox="0 0 480 96" class="chart" role="img" aria-label={`${label}: ${told}`}>
         {counts.map((number, bin) => (
-          <rect class="column" x={(bin * 480) / bins + 1} width={480 / bins - 2} y={90 - (number / most) * 86} height={(number / most) * 86 + (number ? 1 : 0)}><title>{`${unit(low + bin * width)} to ${unit(low + (bin + 1) * width)}: ${plural(number, "trial")}`}</title></rect>
+          <rect class="column" x={(bin * 480) / bins + 1} width={480 / bins - 2} y={90 - (number / most) * 86} height={(number / most) * 86 + (number ? 1 : 0)}><title>{`${unit(edge(bin))} to ${unit(edge(bin + 1))}: ${plural(number, "trial")}`}</title></rect>
         ))}
         <line class="axis" x1="0" x2="480" y1="91" y2="91" />
       </svg>
-      <figcaption><span>{unit(low)}</span><span>{label}, {plural(values.length, "trial")}</span><span>{unit(high)}</span></figcaption>
+      <figcaption><span>{unit(low)}</span><span>{label}, {plural(values.length, "trial")}{logarithmic && ", logarithmic"}</span><span>{unit(high)}</span></figcaption>
     </figure>
   );
 }

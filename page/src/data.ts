@@ -53,7 +53,7 @@ interface Columns {
 }
 export interface Head {
   format: number; experiment: Record<string, any>; verdict: string; exit_code: number;
-  limits: { text: number; transcript: number; passing: number; left_out: number }; suites: Suite[]; rows: Columns;
+  limits: { text: number; transcript: number; total: number; left_out: number }; suites: Suite[]; rows: Columns;
 }
 export interface Place { node?: string; step?: number; path?: string; namespace?: string[]; visit?: number; turn?: number }
 export interface Step {
@@ -84,7 +84,8 @@ export interface Trial {
 
 async function unpack(id: string): Promise<any> {
   const packed = atob(document.getElementById(id)!.textContent!);
-  const bytes = Uint8Array.from(packed, (each) => each.charCodeAt(0));
+  const bytes = new Uint8Array(packed.length);
+  for (let place = 0; place < packed.length; place++) bytes[place] = packed.charCodeAt(place);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return JSON.parse(await new Response(stream).text());
 }
@@ -98,7 +99,8 @@ export class Report {
   private readonly moves = new Map<string, Moved>();
   private readonly deciding: Map<string, Set<string>>;
   private readonly blocks = new Map<number, Promise<Trial[]>>();
-  private hay: string[] = [];
+  private readonly bySuite = new Map<string, number[]>();
+  private readonly hay: string[] = [];
 
   static async read(): Promise<Report> {
     return new Report(await unpack("data"));
@@ -130,8 +132,19 @@ export class Report {
   }
 
   rows(suite: string): number[] {
-    const number = this.coded.suite.words.indexOf(suite);
-    return this.coded.suite.numbers.flatMap((each, row) => (each === number ? [row] : []));
+    if (!this.bySuite.size) for (let row = 0; row < this.count; row++) {
+      const rows = this.bySuite.get(this.suite(row));
+      if (rows) rows.push(row);
+      else this.bySuite.set(this.suite(row), [row]);
+    }
+    return this.bySuite.get(suite) ?? [];
+  }
+
+  /** Make what a search looks through while nothing else is to be done, so that the first one is as fast as the others. */
+  prepare(from = 0): void {
+    const to = Math.min(this.count, from + 1000);
+    for (let row = from; row < to; row++) this.haystack(row);
+    if (to < this.count) setTimeout(() => this.prepare(to));
   }
 
   /** What a search looks through: the case, its path, reason and answer, in small letters. */
@@ -140,7 +153,7 @@ export class Report {
   }
 
   async transcript(block: number, place: number): Promise<Trial | undefined> {
-    if (block < 0) return undefined;
+    if (!document.getElementById(`block-${block}`)) return undefined; // left out for its size
     if (!this.blocks.has(block)) this.blocks.set(block, unpack(`block-${block}`));
     return (await this.blocks.get(block)!)[place];
   }

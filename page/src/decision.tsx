@@ -7,6 +7,7 @@ import { useState } from "preact/hooks";
 
 const RANK = ["error", "stale", "fail", "inconclusive", "pass"];
 const FIRST = 8;
+const COSTS = ["cost_usd.mean", "tokens.mean", "model_calls.mean", "duration_s.p50"];
 const OPEN_LINES = 40;
 const WORDS: Record<string, string> = { pass: "passed", fail: "failed", stale: "is stale", error: "has crashed cases", inconclusive: "is inconclusive" };
 
@@ -176,7 +177,7 @@ function Diff({ lines }: { lines: Line[] }) {
 }
 
 function Cost({ comparison, suite }: { comparison: Comparison; suite: Suite }) {
-  const told = suite.metrics.filter((metric) => metric.change?.moved && /^(cost_usd|tokens|duration_s|model_calls)\./.test(metric.name));
+  const told = suite.metrics.filter((metric) => metric.change?.moved && COSTS.includes(metric.name));
   const rows = comparison.spent.filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after));
   if (!told.length && !rows.length) return <p><strong>What it costs:</strong> as much as before.</p>;
   return (
@@ -211,7 +212,7 @@ function Failing({ report, suite }: { report: Report; suite: Suite }) {
   const told = [...decisive, ...rows.filter((row) => !report.decides(row))].slice(0, FIRST);
   if (!rows.length) return null;
   return (
-    <details open={decisive.length > 0}>
+    <details open={decisive.length > 0 && !suite.comparison}>
       <summary>{plural(rows.length, "trial")} that did not pass{decisive.length > 0 ? `, ${count(decisive.length)} of them decisive` : ", left to the bounds"}</summary>
       <ul class="moved">
         {told.map((row) => (

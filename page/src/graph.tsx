@@ -59,7 +59,7 @@ export function GraphView({ graph, suite, note, path, edges, suspect }: { graph:
       {note && <p><T>{note}</T></p>}
       <div class="scroll graph" tabIndex={0} role="region" aria-label={`Graph of ${suite}`}>
         <svg viewBox={`0 0 ${width} ${height}`} width={width} height={height} role="group" aria-label={one ? "The graph with the path of this trial" : "The graph with how many trials took each edge"}>
-          <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" /></marker></defs>
+          <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L8 4L0 8z" /></marker></defs>
           {ways.map((way) => <path class={wayClass(way.index)} d={curve(way.points)} marker-end="url(#arrow)" />)}
           {ways.map((way) => {
             const edge = graph.edges[way.index]!;

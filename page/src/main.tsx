@@ -94,6 +94,7 @@ Report.read().then(
     root.textContent = "";
     render(<Page report={report} />, root);
     openForPrint();
+    setTimeout(() => report.prepare(), 200);
     document.documentElement.dataset.ready = "yes";
   },
   (problem: unknown) => {

@@ -5,6 +5,7 @@ import { GraphView } from "./graph";
 import { toTrials } from "./route";
 import { Badge, count, dollars, plural, seconds, T, UNKNOWN } from "./text";
 
+const USUAL = ["pass.rate", "route.accuracy", "cost_usd.mean", "tokens.mean", "duration_s.p50", "duration_s.p95", "steps.mean", "error.rate", "limit_hit.rate", "edges.coverage"];
 const HELD = ["dataset", "dataset_digest", "cassettes_digest", "graph", "graph_fingerprint", "model", "match", "mode", "build", "checks", "prompts", "parameters", "faults"];
 
 export function SuiteView({ report, suite }: { report: Report; suite: Suite }) {
@@ -35,22 +36,31 @@ export function SuiteFigures({ report, suite }: { report: Report; suite: Suite }
 }
 
 function Metrics({ suite }: { suite: Suite }) {
-  const told = suite.metrics.filter((metric) => metric.value !== null || metric.bound);
-  const unknown = suite.metrics.filter((metric) => metric.value === null && !metric.bound);
-  const compared = suite.comparison !== null;
+  const listed = suite.metrics.filter((metric) => !metric.name.startsWith("node."));
+  const told = listed.filter((metric) => metric.bound || (metric.value !== null && (USUAL.includes(metric.name) || metric.change?.moved)));
+  const further = listed.filter((metric) => metric.value !== null && !told.includes(metric));
+  const unknown = listed.filter((metric) => metric.value === null && !metric.bound);
   return (
     <>
-      <div class="scroll" tabIndex={0} role="region" aria-label="Metrics">
-        <table class="figures">
-          <thead><tr><th scope="col">metric</th><th scope="col">value</th><th scope="col">95 % interval</th><th scope="col">bound</th>{compared && <><th scope="col">baseline</th><th scope="col">difference a case</th></>}{suite.past.length > 0 && <th scope="col">history</th>}</tr></thead>
-          <tbody>{told.map((metric) => <MetricRow metric={metric} compared={compared} suite={suite} />)}</tbody>
-        </table>
-      </div>
+      <MetricTable metrics={told} suite={suite} label="Metrics" />
+      {further.length > 0 && <details><summary>{plural(further.length, "more metric")}</summary><MetricTable metrics={further} suite={suite} label="More metrics" /></details>}
       {suite.past.length > 0 && <p class="hint">History: {plural(suite.past.length, "earlier experiment")}, from <T>{suite.past[0]!.experiment}</T> on; the last point is this one.</p>}
       {unknown.length > 0 && (
         <details><summary>{plural(unknown.length, "metric")} unknown</summary><ul>{unknown.map((metric) => <li><code>{metric.name}</code>: {metric.why}</li>)}</ul></details>
       )}
     </>
+  );
+}
+
+function MetricTable({ metrics, suite, label }: { metrics: Metric[]; suite: Suite; label: string }) {
+  const compared = suite.comparison !== null;
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label={label}>
+      <table class="figures">
+        <thead><tr><th scope="col">metric</th><th scope="col">value</th><th scope="col">95 % interval</th><th scope="col" class="text">bound</th>{compared && <><th scope="col">baseline</th><th scope="col">difference a case</th></>}{suite.past.length > 0 && <th scope="col">history</th>}</tr></thead>
+        <tbody>{metrics.map((metric) => <MetricRow metric={metric} compared={compared} suite={suite} />)}</tbody>
+      </table>
+    </div>
   );
 }
 

@@ -31,14 +31,21 @@ export function TrialView({ report, suite, id, repeat, route }: { report: Report
         <a href={toSuite(suite)}><T>{suite}</T></a> · ended with {report.ends(row)} · {plural(report.plain.steps[row] ?? 0, "step")} · {plural(report.plain.calls[row] ?? 0, "model call")} · {count(report.plain.tokens[row])} tokens · {dollars(report.plain.cost_usd[row])} · {seconds(report.plain.duration_s[row])}
       </p>
       {report.reason(row) && <p class="why"><T>{report.reason(row)}</T></p>}
+      {pointed !== null && <p><button type="button" onClick={() => toStep(pointed)}>Go to step {pointed + 1}: <T>{report.path(row)[pointed] ?? "the end"}</T></button></p>}
       <AgainstBaseline suite={known} moved={repeat === 1 ? moved : undefined} />
       <PromptChanges suite={known} moved={moved} misses={loaded?.trial?.misses ?? []} />
       <section><h2>Path</h2><GraphView graph={known.graph} suite={suite} path={report.path(row)} edges={report.edges(row)} suspect={pointed === null ? undefined : report.path(row)[pointed]} /></section>
-      {loaded && (loaded.trial ? <Transcript trial={loaded.trial} base={loaded.base} moved={loaded.base ? moved : undefined} pointed={pointed} /> : (
+      {loaded && (loaded.trial ? <Transcript trial={loaded.trial} base={loaded.base} moved={loaded.base ? moved : undefined} pointed={pointed} asked={asked !== null} /> : (
         <p>The transcript of this passing trial is left out of the report for its size; <code>harness show {report.head.experiment.id} <T>{id}</T></code> tells it.</p>
       ))}
     </>
   );
+}
+
+function toStep(index: number): void {
+  const step = document.getElementById(`step-${index + 1}`);
+  step?.scrollIntoView({ block: "center" });
+  step?.focus({ preventScroll: true });
 }
 
 function Neighbours({ report, row, suite }: { report: Report; row: number; suite: string }) {
@@ -83,14 +90,14 @@ function PromptChanges({ suite, moved, misses }: { suite: Suite; moved?: Moved; 
   return prompts.length ? <Changes title={prompts.length === 1 ? "The changed prompt" : "The changed prompts"} changed={prompts} /> : null;
 }
 
-function Transcript({ trial, base, moved, pointed }: { trial: Trial; base?: Trial; moved?: Moved; pointed: number | null }) {
+function Transcript({ trial, base, moved, pointed, asked }: { trial: Trial; base?: Trial; moved?: Moved; pointed: number | null; asked: boolean }) {
   const steps = trial.trace.steps ?? [], before = base?.trace.steps ?? [];
   const parted = moved?.parted ?? null;
   const rows = Math.max(steps.length, before.length);
   const states = progress(trial), oldStates = base ? progress(base) : null;
   useEffect(() => {
-    if (pointed !== null) document.getElementById(`step-${pointed + 1}`)?.scrollIntoView({ block: "center" });
-  }, []);
+    if (asked && pointed !== null) toStep(pointed);
+  }, [asked, pointed]);
   return (
     <>
       {(trial.misses ?? []).length > 0 && <Misses misses={trial.misses!} />}
@@ -102,12 +109,12 @@ function Transcript({ trial, base, moved, pointed }: { trial: Trial; base?: Tria
         <ol class={`steps${base ? " beside" : ""}`}>
           {base && <li class="heads" aria-hidden="true"><span>Baseline</span><span>Now</span></li>}
           {Array.from({ length: rows }, (_, index) => (
-            <li id={`step-${index + 1}`} class={`${pointed === index ? "suspect" : ""}${parted && index === parted.step ? " parted" : ""}`}>
+            <li id={`step-${index + 1}`} tabIndex={-1} class={`${pointed === index ? "suspect" : ""}${parted && index === parted.step ? " parted" : ""}`}>
               {parted && index === parted.step && <p class="mark">First divergence: <T>{parted.what}</T></p>}
               {pointed === index && !(parted && index === parted.step) && <p class="mark">Look here</p>}
               <div class="sides">
-                {base && (before[index] ? <StepView step={before[index]!} trial={base} state={oldStates!.steps[index]!} index={index} side="Baseline" /> : <p class="absent">The baseline had ended.</p>)}
-                {steps[index] ? <StepView step={steps[index]!} trial={trial} state={states.steps[index]!} index={index} open={pointed === null ? rows <= 6 : Math.abs(pointed - index) <= 1} side={base ? "Now" : ""} /> : <p class="absent">It had ended.</p>}
+                {base && (before[index] ? <StepView step={before[index]!} trial={base} state={oldStates!.steps[index]!} other={states.steps[index]} index={index} side="Baseline" /> : <p class="absent">The baseline had ended.</p>)}
+                {steps[index] ? <StepView step={steps[index]!} trial={trial} state={states.steps[index]!} other={oldStates?.steps[index]} index={index} open={pointed === null ? rows <= 6 : Math.abs(pointed - index) <= 1} side={base ? "Now" : ""} /> : <p class="absent">It had ended.</p>}
               </div>
             </li>
           ))}
@@ -154,7 +161,9 @@ function at(place: Place, other: Place): boolean {
   return place.node === other.node && place.step === other.step && (place.path ?? "") === (other.path ?? "") && place.visit === other.visit && (place.namespace ?? []).join("/") === (other.namespace ?? []).join("/");
 }
 
-function StepView({ step, trial, state, index, open, side }: { step: Step; trial: Trial; state: Progress["steps"][number]; index: number; open?: boolean; side: string }) {
+type Stage = Progress["steps"][number];
+
+function StepView({ step, trial, state, other, index, open, side }: { step: Step; trial: Trial; state: Stage; other?: Stage; index: number; open?: boolean; side: string }) {
   const calls = (trial.trace.calls ?? []).filter((call) => at(call.place, step.place));
   const tools = (trial.trace.tools ?? []).filter((tool) => at(tool.place, step.place));
   const tokens = calls.reduce((sum, call) => sum + (call.usage?.input_tokens ?? 0) + (call.usage?.output_tokens ?? 0), 0);
@@ -163,6 +172,7 @@ function StepView({ step, trial, state, index, open, side }: { step: Step; trial
     step.interrupted && "stopped for a human", tokens > 0 && `${count(tokens)} tokens`, step.duration_s !== undefined && seconds(step.duration_s),
   ].filter(Boolean).join(" · ");
   const written = state.written;
+  const differs = (one: Written) => side !== "" && JSON.stringify(other?.written.find((each) => each.key === one.key)?.after) !== JSON.stringify(one.after);
   return (
     <div class="step">
       <h3>{side && <span class="side">{side}</span>}{index + 1}. <T>{label(step.place)}</T> <small>{more}</small></h3>
@@ -175,7 +185,7 @@ function StepView({ step, trial, state, index, open, side }: { step: Step; trial
         {written.length > 0 ? (
           <dl>{written.map((one) => (
             <>
-              <dt><T>{one.key}</T>{one.known && JSON.stringify(one.before) === JSON.stringify(one.after) && <small> unchanged</small>}</dt>
+              <dt><T>{one.key}</T>{one.known && JSON.stringify(one.before) === JSON.stringify(one.after) && <small> unchanged</small>}{differs(one) && <span class="differs">{side === "Now" ? "other than the baseline's" : "other than now"}</span>}</dt>
               <dd>{one.known && JSON.stringify(one.before) !== JSON.stringify(one.after) && <div class="went"><span class="mark">−</span><Json value={one.before} /></div>}
                 <div class={one.known && JSON.stringify(one.before) === JSON.stringify(one.after) ? "" : "came"}><span class="mark">+</span><Json value={one.after} /></div></dd>
             </>

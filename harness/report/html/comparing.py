@@ -124,8 +124,13 @@ def lines_of(before: str | None, after: str | None) -> list[list[str]] | None:
     """Return two texts as lines that stay (` `), went (`-`) or came (`+`); None where one is not to be had."""
     if before is None or after is None:
         return None
-    found = difflib.ndiff(before.splitlines(), after.splitlines())
-    return [[line[0], line[2:]] for line in found if line[0] != "?"]
+    old, new = before.splitlines(), after.splitlines()
+    found: list[list[str]] = []
+    for tag, start, end, new_start, new_end in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        kept = tag == "equal"
+        found += [[" " if kept else "-", line] for line in old[start:end]]
+        found += [] if kept else [["+", line] for line in new[new_start:new_end]]
+    return found
 
 
 def spent(before: Mapping[str, Spending], after: Mapping[str, Spending]) -> list[dict[str, Any]]:

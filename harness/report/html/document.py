@@ -22,11 +22,10 @@ class Document(NamedTuple):
 def document(evidence: Evidence) -> Document:
     """Read the trials once and return what the page needs. The same evidence gives the same document."""
     suites = {summary.provenance.name: Gathered(summary) for summary in evidence.summaries}
-    rows = Rows({summary.provenance.name: summary.provenance.shape for summary in evidence.summaries})
-    transcripts = Transcripts()
+    rows, transcripts = Rows(), Transcripts()
     for trial in evidence.trials:
-        suites[suite_name(trial.suite, trial.variant)].add(trial)
-        rows.add(trial, transcripts.add(trial))
+        edges = suites[suite_name(trial.suite, trial.variant)].add(trial)
+        rows.add(trial, edges, transcripts.add(trial))
     sections = [gathered.document(evidence, transcripts) for gathered in suites.values()]
     transcripts.close()
     verdicts = [summary.verdict for summary in evidence.summaries]

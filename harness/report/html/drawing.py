@@ -23,14 +23,15 @@ class Drawing:
         self._edges: Counter[str] = Counter()
         self._seen: Counter[tuple[str, str]] = Counter()
 
-    def add(self, trial: Trial) -> None:
-        """Count one trial."""
+    def add(self, trial: Trial) -> tuple[str, ...]:
+        """Count one trial, and return the names of the declared edges that it took."""
         path = [node_name(step.place) for step in trial.trace.steps]
         self._visits.update(set(path))
-        if self.shape.edges:
-            self._edges.update(taken(trial.trace, self.shape).edges)
-        elif path:
+        edges = taken(trial.trace, self.shape).edges if self.shape.edges else frozenset[str]()
+        self._edges.update(edges)
+        if path and not self.shape.edges:
             self._seen.update(set(pairwise([START, *path])))
+        return tuple(sorted(edges))
 
     def drawn(self) -> dict[str, Any]:
         """Return nodes and edges as plain data."""

@@ -1,9 +1,8 @@
 """The table of trials, column by column: what repeats is a number that leads into a list."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from typing import Any
 
-from harness.coverage import Shape, taken
 from harness.experiment import Trial, suite_name
 from harness.report.html.pointer import suspect
 from harness.report.html.transcripts import Slot
@@ -35,17 +34,15 @@ _PLAIN = ("case", "repeat", "tokens", "cost_usd", "duration_s", "steps", "limit"
 
 
 class Rows:
-    """Gathers the columns, one trial after the other. `shapes` are what of each suite's graph can be drawn, by suite name."""
+    """Gathers the columns, one trial after the other."""
 
-    def __init__(self, shapes: Mapping[str, Shape]) -> None:
-        self._shapes = shapes
+    def __init__(self) -> None:
         self._coded = {name: (Words(), list[int]()) for name in _CODED}
         self._plain: dict[str, list[Any]] = {name: [] for name in _PLAIN}
 
-    def add(self, trial: Trial, slot: Slot | None) -> None:
-        """Add the row of a trial whose transcript lies in `slot`."""
-        name = suite_name(trial.suite, trial.variant)
-        for column, value in _coded(trial, name, self._shapes[name]).items():
+    def add(self, trial: Trial, edges: tuple[str, ...], slot: Slot | None) -> None:
+        """Add the row of a trial that took these edges, and whose transcript lies in `slot`."""
+        for column, value in _coded(trial, edges).items():
             words, numbers = self._coded[column]
             numbers.append(words.number(value))
         for column, amount in _amounts(trial, slot).items():
@@ -57,16 +54,16 @@ class Rows:
         return {"coded": coded, "plain": self._plain}
 
 
-def _coded(trial: Trial, name: str, shape: Shape) -> dict[str, Hashable]:
+def _coded(trial: Trial, edges: tuple[str, ...]) -> dict[str, Hashable]:
     trace = trial.trace
     return {
-        "suite": name,
+        "suite": suite_name(trial.suite, trial.variant),
         "outcome": trial.outcome,
         "ends": trace.ends,
         "reason": next(iter(trial.reasons), _unscored(trial))[:_REASON],
         "text": (trace.text or "")[:_TEXT],
         "path": tuple(node_name(step.place) for step in trace.steps),
-        "edges": () if shape.unknown else tuple(sorted(taken(trace, shape).edges)),
+        "edges": edges,
         "routes": tuple(_routes(trial)),
         "faults": tuple(sorted({(call.fault, call.place.node or "") for call in trace.calls if call.fault})),
     }

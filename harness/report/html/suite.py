@@ -29,12 +29,12 @@ class Gathered:
         self._drawing = Drawing(summary.provenance.shape)
         self._stale: set[tuple[str, str | None, str | None]] = set()
 
-    def add(self, trial: Trial) -> None:
-        """Take one trial in."""
+    def add(self, trial: Trial) -> tuple[str, ...]:
+        """Take one trial in, and return the edges that it took."""
         self._roll.add(trial)
-        self._drawing.add(trial)
         causes = (cause for miss in trial.misses for cause in miss.causes if cause.kind == _PROMPT and cause.name)
         self._stale.update((str(cause.name), cause.before, cause.after) for cause in causes)
+        return self._drawing.add(trial)
 
     def standings(self) -> Standings:
         """Return what each case came to."""

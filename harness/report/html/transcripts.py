@@ -1,6 +1,8 @@
 """The transcripts that a report holds: those of trials that did not pass whole, those of passing ones up to stated limits."""
 
 import base64
+import json
+import re
 import zlib
 from typing import Any, NamedTuple
 
@@ -9,12 +11,18 @@ from harness.schema import canonical_json
 
 TEXT_LIMIT = 2_000
 TRANSCRIPT_LIMIT = 64_000
-PASSING_LIMIT = 5_000_000
+TOTAL_LIMIT = 7_000_000
+
 _BLOCK = 192_000
 _LEVEL = 6
 _LISTED = 100
+_MAY_BE_LONG = re.compile(rf'[^"]{{{TEXT_LIMIT}}}')
+_UNSHOWN: Any = {
+    "scores": {"__all__": {"detail"}},
+    "trace": {"steps": {"__all__": {"state_digest", "update_digest"}}, "calls": {"__all__": {"exchange"}}, "streamings": True, "recoveries": True},
+}
 
-LIMITS = {"text": TEXT_LIMIT, "transcript": TRANSCRIPT_LIMIT, "passing": PASSING_LIMIT}
+LIMITS = {"text": TEXT_LIMIT, "transcript": TRANSCRIPT_LIMIT, "total": TOTAL_LIMIT}
 
 
 class Slot(NamedTuple):
@@ -36,9 +44,8 @@ class _Shelf:
     def __init__(self, blocks: list[str]) -> None:
         self._blocks = blocks
         self._open: list[str] = []
-        self._number = -1
         self._length = 0
-        self.size = 0
+        self.held: dict[int, int] = {}
 
     def put(self, text: str) -> Slot:
         if not self._open:
@@ -54,12 +61,15 @@ class _Shelf:
     def close(self) -> None:
         if self._open:
             self._blocks[self._number] = packed(f"[{','.join(self._open)}]")
-            self.size += len(self._blocks[self._number])
+            self.held[self._number] = len(self._open)
         self._open, self._length = [], 0
 
 
 class Transcripts:
-    """Keeps transcripts in compressed blocks; `left_out` counts the passing trials that found no room."""
+    """Keeps transcripts in compressed blocks; `left_out` counts the passing trials that found no room.
+
+    A block without text was dropped: its transcripts are left out.
+    """
 
     def __init__(self) -> None:
         self.blocks: list[str] = []
@@ -67,31 +77,43 @@ class Transcripts:
         self._passing, self._whole = _Shelf(self.blocks), _Shelf(self.blocks)
 
     def add(self, trial: Trial) -> Slot | None:
-        """Keep a trial's transcript; None where a passing one is over the limits."""
+        """Keep a trial's transcript; None where a passing one is over the limit of one transcript."""
         if trial.outcome != "pass":
             return self.add_whole(trial)
-        text = "" if self._passing.size >= PASSING_LIMIT else canonical_json(_cut(_plain(trial)))
-        if not text or len(text) > TRANSCRIPT_LIMIT:
+        text = _shortened(_told(trial))
+        if len(text) > TRANSCRIPT_LIMIT:
             self.left_out += 1
             return None
         return self._passing.put(text)
 
     def add_whole(self, trial: Trial) -> Slot:
         """Keep a transcript, however long it is."""
-        return self._whole.put(canonical_json(_plain(trial)))
+        return self._whole.put(_told(trial))
 
     def close(self) -> None:
-        """Finish the last blocks."""
+        """Finish the last blocks, and drop those of passing trials that are over the limit of all transcripts, the last ones first."""
         self._passing.close()
         self._whole.close()
+        size = sum(map(len, self.blocks))
+        for number in sorted(self._passing.held, reverse=True):
+            if size <= TOTAL_LIMIT:
+                break
+            size -= len(self.blocks[number])
+            self.blocks[number] = ""
+            self.left_out += self._passing.held[number]
 
 
-def _plain(trial: Trial) -> dict[str, Any]:
-    return trial.model_dump(mode="json", exclude_defaults=True)
+def _told(trial: Trial) -> str:
+    return trial.model_dump_json(exclude_defaults=True, exclude=_UNSHOWN)
+
+
+def _shortened(text: str) -> str:
+    """Return the JSON of a trial with its long texts and lists cut, and how much was cut said in their place."""
+    may_be_long = len(text) > TRANSCRIPT_LIMIT or _MAY_BE_LONG.search(text)
+    return canonical_json(_cut(json.loads(text))) if may_be_long else text
 
 
 def _cut(value: Any) -> Any:
-    """Return a value with its long texts and lists cut, and how much was cut said in their place."""
     if isinstance(value, str):
         return value if len(value) <= TEXT_LIMIT else f"{value[:TEXT_LIMIT]}… [{len(value) - TEXT_LIMIT:,} more characters]"
     if isinstance(value, list):
