@@ -91,7 +91,8 @@ class _Prompts:
         self._root = root
         self._config_path = config_path
         self._commit = head.commit
-        self._commits = tuple(dict.fromkeys(commit for one in (head, *baselines.values()) if (commit := one.commit)))
+        named = (head.commit, *(baseline.commit for baseline in baselines.values()))
+        self._commits = tuple(dict.fromkeys(commit for commit in named if commit))
 
     def held(self, name: str, version: str) -> str | None:
         """Return the text of `v2`, or of exactly `v2@digest`."""

@@ -60,6 +60,7 @@ function Overview({ suites }: { suites: Suite[] }) {
 
 function SuiteDecision({ report, suite, alone }: { report: Report; suite: Suite; alone: boolean }) {
   const { verdict, comparison } = suite;
+  const edited = suite.edited.filter((one) => !comparison?.changed.some((other) => other.what === one.what && other.name === one.name));
   return (
     <section class="suite" aria-labelledby={`suite-${suite.name}`}>
       <h2 id={`suite-${suite.name}`}><Badge word={verdict.verdict} /> <T>{suite.name}</T></h2>
@@ -67,7 +68,7 @@ function SuiteDecision({ report, suite, alone }: { report: Report; suite: Suite;
       {comparison ? <Against report={report} suite={suite} comparison={comparison} /> : (
         <p class="hint">No baseline: nothing to compare with. <code>harness bless</code> makes a good experiment the baseline.</p>
       )}
-      {suite.edited.length > 0 && <Changes title="Changed since it was recorded" changed={suite.edited} />}
+      {edited.length > 0 && <Changes title="Changed since it was recorded" changed={edited} />}
       {verdict.reasons.length > 0 && (
         <>
           <h3>{verdict.verdict === "pass" ? "Noted" : "Why it did not pass"}</h3>
@@ -183,7 +184,7 @@ function Cost({ comparison, suite }: { comparison: Comparison; suite: Suite }) {
   return (
     <>
       <h3>What it costs</h3>
-      <ul>{told.map((metric) => <li>{metric.name}: {metric.change!.base} → <strong>{metric.shown}</strong>, {metric.change!.difference} a case{metric.change!.interval && <> (95 % interval {metric.change!.interval.join(" to ")})</>}</li>)}</ul>
+      <ul>{told.map((metric) => <li>{metric.name}: {metric.change!.base} → <strong>{metric.value === null ? "unknown" : metric.shown}</strong>{metric.change!.interval && <>, {metric.change!.difference} a case (95 % interval {metric.change!.interval.join(" to ")})</>}</li>)}</ul>
       {rows.length > 0 && (
         <details><summary>By node</summary>
           <div class="scroll" tabIndex={0} role="region" aria-label="Spending by node">

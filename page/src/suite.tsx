@@ -19,7 +19,7 @@ export function SuiteView({ report, suite }: { report: Report; suite: Suite }) {
 }
 
 export function SuiteFigures({ report, suite }: { report: Report; suite: Suite }) {
-  const rows = report.rows(suite.name);
+  const rows = report.rows(suite.name).filter((row) => report.outcome(row) !== "stale"); // a stale trial shows nothing
   return (
     <>
       <section><h2>Metrics</h2><Metrics suite={suite} /></section>
@@ -71,7 +71,7 @@ function MetricRow({ metric, compared, suite }: { metric: Metric; compared: bool
       <th scope="row">{metric.name}</th>
       <td>{metric.value === null ? <span class="text">unknown: <T>{metric.why}</T></span> : <strong>{metric.shown}</strong>}</td>
       <td>{metric.interval ? <abbr title={metric.method}>{metric.interval.join(" to ")}</abbr> : UNKNOWN}</td>
-      <td class="text">{metric.bound ? <>{metric.value === null ? "? " : broken.length ? "✗ broken: " : "✓ "}<T>{metric.bound.asked}</T></> : ""}</td>
+      <td class="text bound">{metric.bound ? <>{metric.value === null ? "? " : broken.length ? "✗ broken: " : "✓ "}<T>{metric.bound.asked}</T></> : ""}</td>
       {compared && <><td>{metric.change?.base ?? UNKNOWN}</td><td>{metric.change?.moved ? <>{metric.change.difference}{metric.change.interval && <small> ({metric.change.interval.join(" to ")}{metric.change.p !== null && `; p ${metric.change.p < 0.001 ? "< 0.001" : `= ${metric.change.p.toFixed(3)}`}`})</small>}</> : "same"}</td></>}
       {suite.past.length > 0 && <td><Sparkline values={[...metric.past, metric.value]} shown={[...metric.past_shown, metric.shown]} names={[...suite.past.map((one) => one.experiment), "this one"]} label={metric.name} /></td>}
     </tr>

@@ -44,7 +44,7 @@ def section(paired: Paired, evidence: Evidence, transcripts: Transcripts) -> dic
         "commit": baseline.commit,
         "finished_at": baseline.finished_at,
         "forced": baseline.forced,
-        "sentence": sentence(comparison),
+        "sentence": sentence(comparison.model_copy(update={"base": "the baseline"})),
         "unlike": list(comparison.unlike),
         "counts": comparison.counts,
         "transcripts": bool(before),

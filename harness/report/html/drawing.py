@@ -14,7 +14,7 @@ _SHOWN = {START: "START", END: "END"}
 class Drawing:
     """Counts, trial by trial, what of one graph was visited and taken.
 
-    Where the graph does not declare its edges, the ways from each visited node to the next are drawn instead.
+    A stale trial shows nothing. Where the graph does not declare its edges, the ways from each visited node to the next are drawn instead.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -26,11 +26,11 @@ class Drawing:
     def add(self, trial: Trial) -> tuple[str, ...]:
         """Count one trial, and return the names of the declared edges that it took."""
         path = [node_name(step.place) for step in trial.trace.steps]
-        self._visits.update(set(path))
         edges = taken(trial.trace, self.shape).edges if self.shape.edges else frozenset[str]()
-        self._edges.update(edges)
-        if path and not self.shape.edges:
-            self._seen.update(set(pairwise([START, *path])))
+        if trial.outcome != "stale":
+            self._visits.update(set(path))
+            self._edges.update(edges)
+            self._seen.update(set(pairwise([START, *path])) if path else ())
         return tuple(sorted(edges))
 
     def drawn(self) -> dict[str, Any]:

@@ -17,35 +17,34 @@ from harness.stats import bootstrap_interval, wilson
 _DIGITS = 6
 
 
-def metrics(
-    summary: Summary, cases: Mapping[str, Standing], past: Sequence[Past], comparison: Comparison | None
-) -> list[dict[str, Any]]:
+def metrics(summary: Summary, cases: Mapping[str, Standing], past: Sequence[Past], comparison: Comparison | None) -> list[dict[str, Any]]:
     """Return every metric: its value or why there is none, its 95 % interval, its bound, its values before."""
     moved = {change.name: change for change in comparison.metrics} if comparison else {}
     found = summary.tally.metrics()
     bounded = {name: found.get(name) or summary.tally.metric(name) for name in summary.provenance.gate}
     return [
-        _metric(name, metric, cases, past, moved.get(name), summary.provenance.gate.get(name))
+        _metric(name, metric, cases, past) | _held(name, metric, moved.get(name), summary.provenance.gate.get(name))
         for name, metric in sorted({**found, **bounded}.items(), key=lambda item: (item[0] not in bounded, item[0]))
     ]
 
 
-def _metric(
-    name: str, metric: Metric, cases: Mapping[str, Standing], past: Sequence[Past], change: MetricChange | None, bound: Bound | None
-) -> dict[str, Any]:
+def _metric(name: str, metric: Metric, cases: Mapping[str, Standing], past: Sequence[Past]) -> dict[str, Any]:
     interval, method = _interval(name, cases) if metric.value is not None else (None, "")
-    entry: dict[str, Any] = {
+    return {
         "name": name,
         "value": metric.value,
         "shown": figure(name, metric.value),
         "why": metric.reason,
         "interval": [figure(name, end) for end in interval] if interval else None,
         "method": method,
-        "bound": _bound(name, bound, metric, change) if bound else None,
         "past": [one.metrics.get(name) for one in past],
         "past_shown": [figure(name, one.metrics.get(name)) for one in past],
     }
-    return entry | ({"change": _change(change)} if change else {})
+
+
+def _held(name: str, metric: Metric, change: MetricChange | None, bound: Bound | None) -> dict[str, Any]:
+    """Return what a metric is held against: its bound, and the baseline's."""
+    return {"bound": _bound(name, bound, metric, change) if bound else None} | ({"change": _change(change)} if change else {})
 
 
 def _interval(name: str, cases: Mapping[str, Standing]) -> tuple[tuple[float, float] | None, str]:

@@ -20,7 +20,10 @@ def html(evidence: Evidence) -> str:
     """Return the report: one file that needs no other, the same for the same evidence."""
     script, style = _asset("page.js"), _asset("page.css")
     found = document(evidence)
-    data = [_data("data", packed(canonical_json(found.head))), *(_data(f"block-{number}", text) for number, text in enumerate(found.blocks) if text)]
+    data = [
+        _data("data", packed(canonical_json(found.head))),
+        *(_data(f"block-{number}", text) for number, text in enumerate(found.blocks) if text),
+    ]
     policy = _POLICY.format(script=_digest(script), style=_digest(style))
     title = escape(f"{found.head['verdict']}: {line(evidence.head.id)}")
     return (

@@ -16,7 +16,7 @@ class Divergence(Value):
 
 
 def suspect(trial: Trial) -> int | None:
-    """Return the index of the step to look at: of a miss, a refused connection, a crash, an error, a wrong decision; None where none is named."""
+    """Return the index of the step to look at, of a miss, a crash, a wrong decision or an error; None where none is named."""
     return next((index for index in _suspects(trial) if index is not None), None)
 
 

@@ -93,7 +93,9 @@ def _router(summary: Summary, router: str) -> dict[str, Any]:
         "interval": [percent(end) for end in interval] if interval else None,
         "labels": list(confusion.labels),
         "counts": [[wanted, actual, number] for (wanted, actual), number in confusion.counts],
-        "figures": [[one.route, one.expected, one.routed, one.right, percent(one.precision), percent(one.recall)] for one in confusion.figures()],
+        "figures": [
+            [one.route, one.expected, one.routed, one.right, percent(one.precision), percent(one.recall)] for one in confusion.figures()
+        ],
     }
 
 

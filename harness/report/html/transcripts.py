@@ -19,7 +19,12 @@ _LISTED = 100
 _MAY_BE_LONG = re.compile(rf'[^"]{{{TEXT_LIMIT}}}')
 _UNSHOWN: Any = {
     "scores": {"__all__": {"detail"}},
-    "trace": {"steps": {"__all__": {"state_digest", "update_digest"}}, "calls": {"__all__": {"exchange"}}, "streamings": True, "recoveries": True},
+    "trace": {
+        "steps": {"__all__": {"state_digest", "update_digest"}},
+        "calls": {"__all__": {"exchange"}},
+        "streamings": True,
+        "recoveries": True,
+    },
 }
 
 LIMITS = {"text": TEXT_LIMIT, "transcript": TRANSCRIPT_LIMIT, "total": TOTAL_LIMIT}
