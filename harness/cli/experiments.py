@@ -146,7 +146,7 @@ def finished(folder: "ExperimentFolder") -> "Experiment":
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A file to write: .md, .xml (JUnit), .csv, .json or .parquet; may be given several times.",
+    help="A file to write: .html, .md, .xml (JUnit), .csv, .json or .parquet; may be given several times.",
 )
 @click.pass_obj
 def report(config_path: Path | None, /, *, config_here: Path | None, experiment: str, outputs: tuple[Path, ...]) -> int:
@@ -155,7 +155,7 @@ def report(config_path: Path | None, /, *, config_here: Path | None, experiment:
     folder, head = stored(config_here or config_path, experiment)
     summaries = judged(config_here or config_path, folder, head)
     for path in outputs:
-        write_report(path, folder, head, summaries, root=find_root(config_here or config_path))
+        write_report(path, folder, head, summaries, config_path=config_here or config_path)
     return int(ExitCode.PASS)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from harness.cli.group import main
-from harness.cli.output import now, show_verdict, write_report
+from harness.cli.output import now, show_verdict, write_beside
 from harness.cli.project import CONFIG_HERE, redaction
 from harness.errors import UsageError
 
@@ -42,8 +42,7 @@ def from_json(
         for trial in found:
             folder.append(trial.key, redactor.value(trial).to_json())
     done, summaries = runner.finish(folder, root, now=now())
-    for name in ("summary.md", "junit.xml"):
-        write_report(folder.path / name, folder, done, summaries)
+    write_beside(folder, done, summaries, config_here or config_path)
     return show_verdict(folder, done, summaries, as_json=as_json)
 
 

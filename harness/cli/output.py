@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.gate import Summary
     from harness.store import ExperimentFolder
 
-_KNOWN = (".md", ".xml", ".csv", ".json", ".parquet")
+_KNOWN = (".html", ".md", ".xml", ".csv", ".json", ".parquet")
 _STEP_SUMMARY = 2**20  # bytes that GitHub takes of one step
 
 
@@ -64,42 +64,59 @@ def screen() -> dict[str, Any]:
 
 
 def write_report(
-    path: Path, folder: "ExperimentFolder", head: "Experiment", summaries: "Sequence[Summary]", *, root: Path | None = None
+    path: Path, folder: "ExperimentFolder", head: "Experiment", summaries: "Sequence[Summary]", *, config_path: Path | None = None
 ) -> None:
-    """Write a report in the format that the suffix of `path` asks for; with `root`, a summary says what moved against the baselines.
+    """Write a report in the format that the suffix of `path` asks for.
 
     The file that GITHUB_STEP_SUMMARY names is added to, as other steps of the job may.
     """
     from harness import store
-    from harness.report import document, frame, junit, markdown, table
+    from harness.cli.evidence import evidence_of
+    from harness.report import document, frame, html, junit, markdown, table
+
+    def summary() -> str:
+        return markdown.markdown(head.id, summaries, _against_baselines(folder, config_path))
 
     renderers: dict[str, Callable[[], str | bytes]] = {
-        ".md": lambda: markdown.markdown(head.id, summaries, _against_baselines(folder, root)),
+        ".html": lambda: html.html(evidence_of(folder, head, summaries, config_path)),
+        ".md": summary,
         ".xml": lambda: junit.junit(head.id, summaries, folder.trials()),
         ".csv": lambda: table.table(folder.trials()),
         ".json": lambda: document.render(head.id, summaries),
         ".parquet": lambda: frame.parquet(folder.trials()),
     }
     if _is_step_summary(path):
-        if not store.append_text(path, markdown.markdown(head.id, summaries, _against_baselines(folder, root)), limit=_STEP_SUMMARY):
+        if not store.append_text(path, summary(), limit=_STEP_SUMMARY):
             click.echo("harness: the summary of this step is full; nothing was added to it", err=True)
         return
     written = renderers[path.suffix]()
     store.write_bytes(path, written if isinstance(written, bytes) else written.encode())
 
 
-def _against_baselines(folder: "ExperimentFolder", root: Path | None) -> "dict[str, Comparison]":
+def _against_baselines(folder: "ExperimentFolder", config_path: Path | None) -> "dict[str, Comparison]":
     """Compare each suite that has a baseline with it."""
     from harness import store
+    from harness.cli.project import find_root
     from harness.compare import compare
 
-    baselines = store.read_baselines(root, tuple(suite.name for suite in folder.head().suites)) if root else {}
+    baselines = store.read_baselines(find_root(config_path), tuple(suite.name for suite in folder.head().suites))
     gathered = folder.gathered() if baselines else {}
     return {name: compare(baseline.standings, gathered[name].standings) for name, baseline in baselines.items()}
 
 
 def _is_step_summary(path: Path) -> bool:
     return str(path) == os.environ.get("GITHUB_STEP_SUMMARY")
+
+
+_PAGE_TRIALS = 20_000  # reports of more are written when asked for: they take long, and memory for each trial
+_BESIDE = ("summary.md", "junit.xml", "report.json")
+
+
+def write_beside(folder: "ExperimentFolder", head: "Experiment", summaries: "Sequence[Summary]", config_path: Path | None) -> None:
+    """Write the reports that an experiment's folder always holds; the HTML report where it is not too large."""
+    small = sum(summary.tally.trials for summary in summaries) <= _PAGE_TRIALS
+    for name in (*_BESIDE, *(("report.html",) if small else ())):
+        write_report(folder.path / name, folder, head, summaries, config_path=config_path)
 
 
 def shown(path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from harness.cli.group import complain
-from harness.cli.output import now, write_report
+from harness.cli.output import now, write_beside
 from harness.cli.project import make_plan
 from harness.errors import ExitCode, UsageError
 
@@ -64,8 +64,7 @@ def replay(project: "Project", asked: Asked, bounds: "Bounds") -> Replayed:
     if stopped:
         click.echo(f"harness: {stopped}; go on with `harness run --resume {folder.path.name}` and a larger budget", err=True)
     head, summaries = runner.finish(folder, project.root, now=now(), stopped=stopped, forgiving=asked.forgiving)
-    for name in ("summary.md", "junit.xml"):
-        write_report(folder.path / name, folder, head, summaries, root=project.root)
+    write_beside(folder, head, summaries, project.path)
     return Replayed(folder, head, summaries)
 
 

@@ -39,7 +39,7 @@ from harness.cli.project import FAIL_ON, open_project, selecting_cases
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also write a report: .md, .xml (JUnit), .csv, .json or .parquet.",
+    help="Also write a report: .html, .md, .xml (JUnit), .csv, .json or .parquet.",
 )
 @FAIL_ON
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, on standard output.")
@@ -65,8 +65,7 @@ def run(
 
     check_outputs(outputs)
     asked = Asked(selecting, repeat=repeat or 1, jobs=jobs, resume=resume, forgiving=fail_on == "fail")
-    project = open_project(config_here or config_path)
-    ran = replay(project, asked, Bounds(max_cost, max_tokens))
+    ran = replay(open_project(config_here or config_path), asked, Bounds(max_cost, max_tokens))
     for path in outputs:
-        write_report(path, *ran, root=project.root)
+        write_report(path, *ran, config_path=config_here or config_path)
     return show_verdict(*ran, as_json=as_json)

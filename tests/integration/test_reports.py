@@ -55,7 +55,7 @@ def test_no_other_file_without_a_suffix_is_written(recorded, monkeypatch):
 
     answer = recorded.harness("run", "-o", "summary")
     assert answer.code == 2
-    assert "a report is a .md, .xml, .csv, .json" in answer.err
+    assert "a report is a .html, .md, .xml, .csv, .json" in answer.err
     assert recorded.harness("list").out.startswith("no experiments")
 
 
