@@ -29,7 +29,7 @@ def show_trial(
 ) -> str:
     """Return one trial: why it ended as it did, its transcript, scores, what else can be looked at, and the final text."""
     told = moments(trial, exchanges)
-    parts = [*heading(trial), *_reasons(trial), Text(""), Text("transcript", style="bold")]
+    parts = [*_heading(trial), *_reasons(trial), Text(""), Text("transcript", style="bold")]
     for moment in told:
         parts += _moment(moment, whole=whole)
     parts += [*_scores(trial), *_final_text(trial, whole=whole), *_closer(trial, experiment)]
@@ -38,7 +38,7 @@ def show_trial(
 
 def show_heading(trial: Trial, *, width: int = WIDTH, colour: bool = False) -> str:
     """Return how a trial ended, and its figures."""
-    return rendered(heading(trial), width, colour=colour)
+    return rendered(_heading(trial), width, colour=colour)
 
 
 def show_moment(moment: Moment, *, whole: bool = False, width: int = WIDTH, colour: bool = False) -> str:
@@ -46,8 +46,8 @@ def show_moment(moment: Moment, *, whole: bool = False, width: int = WIDTH, colo
     return rendered(_moment(moment, whole=whole), width, colour=colour)
 
 
-def heading(trial: Trial) -> list[Part]:
-    """Return how a trial ended, and its figures."""
+def heading(trial: Trial) -> tuple[str, str, str]:
+    """Return how a trial ended, and its figures, in three lines."""
     trace = trial.trace
     repeat = f", repeat {trial.repeat}" if trial.repeat > 1 else ""
     title = f"{trial.suite}@{trial.variant}, case {trial.case!r}{repeat}: {trial.outcome} (ended as {trace.ends})"
@@ -55,9 +55,14 @@ def heading(trial: Trial) -> list[Part]:
     spent = (
         f"{counted(len(trace.model_calls), 'model call')}, {counted(len(trace.tools), 'tool call')}; {tokens}, {dollars(trace.cost_usd)}"
     )
-    played = f"exchanges: {count(trial.played)} played, {count(trial.recorded)} recorded, {count(trial.unused)} unused"
     steps = "steps unknown" if "steps" in trace.unseen else counted(trace.supersteps, "step")
-    return [Text(title, style=trial.outcome), Text(f"{steps}, {spent}; took {_took(trial)}"), Text(played)]
+    played = f"exchanges: {count(trial.played)} played, {count(trial.recorded)} recorded, {count(trial.unused)} unused"
+    return title, f"{steps}, {spent}; took {_took(trial)}", played
+
+
+def _heading(trial: Trial) -> list[Part]:
+    title, *figures = heading(trial)
+    return [Text(title, style=trial.outcome), *(Text(one) for one in figures)]
 
 
 def _took(trial: Trial) -> str:

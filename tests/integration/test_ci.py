@@ -194,6 +194,7 @@ def test_the_action_replays_and_reports(job, github):
     assert "# pass: experiment" in job.summary
     report = Path(job.outputs["report"])
     assert ET.parse(report / "junit.xml").getroot().get("failures") == "0"  # noqa: S314, our own file
+    assert (report / "report.html").read_text().startswith("<!doctype html>")
     assert github.comments[-1]["body"] == (report / "summary.md").read_text()
     assert {token for _, _, token in github.asked} == {"Bearer a token of the job"}
 
