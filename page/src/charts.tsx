@@ -1,5 +1,5 @@
 // Small charts, drawn as SVG.
-import { plural } from "./text";
+import { plural, visible } from "./text";
 
 const BINS = 24;
 const WIDE = 15; // from which ratio on the axis is logarithmic
@@ -38,7 +38,7 @@ export function Sparkline({ values, shown, names, label }: { values: (number | n
   const parts = values.map((value, index) => (value === null ? "" : `${index && values[index - 1] !== null ? "L" : "M"}${point(value, index).map((each) => each.toFixed(1)).join(" ")}`));
   const last = values[values.length - 1];
   return (
-    <svg viewBox="0 0 120 24" class="spark" role="img" aria-label={`${label}: ${names.map((name, index) => `${name} ${shown[index]}`).join("; ")}`}>
+    <svg viewBox="0 0 120 24" class="spark" role="img" aria-label={`${visible(label)}: ${names.map((name, index) => `${name} ${shown[index]}`).join("; ")}`}>
       <title>{names.map((name, index) => `${name}: ${shown[index]}`).join("\n")}</title>
       <path d={parts.join("")} />
       {last != null && <circle cx={point(last, values.length - 1)[0]} cy={point(last, values.length - 1)[1]} r="2.5" />}

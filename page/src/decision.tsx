@@ -2,7 +2,7 @@
 import type { Changed, Comparison, Line, Moved, Report, Suite } from "./data";
 import { SuiteFigures } from "./suite";
 import { toCase, toSuite, toTrials } from "./route";
-import { Badge, count, dollars, plural, seconds, T, UNKNOWN } from "./text";
+import { Badge, count, dollars, plural, seconds, T, UNKNOWN, visible } from "./text";
 import { useState } from "preact/hooks";
 
 const RANK = ["error", "stale", "fail", "inconclusive", "pass"];
@@ -25,14 +25,14 @@ export function Decision({ report }: { report: Report }) {
         {experiment.stopped && <> <strong><T>{experiment.stopped}</T></strong></>}
       </p>
       {!only && <Overview suites={suites} />}
-      {suites.map((suite) => <SuiteDecision key={suite.name} report={report} suite={suite} alone={suite === only} />)}
+      {suites.map((suite, index) => <SuiteDecision key={suite.name} report={report} suite={suite} alone={suite === only} heading={`suite-${index}`} />)}
       {only && <SuiteFigures report={report} suite={only} />}
     </>
   );
 }
 
 function headline(suites: Suite[]): string {
-  if (suites.length === 1) return `${suites[0]!.name} ${WORDS[suites[0]!.verdict.verdict] ?? suites[0]!.verdict.verdict}`;
+  if (suites.length === 1) return `${visible(suites[0]!.name)} ${WORDS[suites[0]!.verdict.verdict] ?? suites[0]!.verdict.verdict}`;
   const bad = suites.filter((suite) => suite.verdict.verdict !== "pass");
   return bad.length ? `${bad.length} of ${suites.length} suites did not pass` : `All ${suites.length} suites passed`;
 }
@@ -45,7 +45,7 @@ function Overview({ suites }: { suites: Suite[] }) {
         <tbody>
           {suites.map((suite) => (
             <tr>
-              <th scope="row"><a href={toSuite(suite.name)}>{suite.name}</a></th>
+              <th scope="row"><a href={toSuite(suite.name)}><T>{suite.name}</T></a></th>
               <td class="text"><Badge word={suite.verdict.verdict} /></td>
               <td>{count(suite.counts.trials)}</td><td>{count(suite.counts.passed)}</td><td>{count(suite.counts.failed)}</td>
               <td>{count(suite.counts.errors)}</td><td>{count(suite.counts.stale)}</td>
@@ -58,12 +58,12 @@ function Overview({ suites }: { suites: Suite[] }) {
   );
 }
 
-function SuiteDecision({ report, suite, alone }: { report: Report; suite: Suite; alone: boolean }) {
+function SuiteDecision({ report, suite, alone, heading }: { report: Report; suite: Suite; alone: boolean; heading: string }) {
   const { verdict, comparison } = suite;
   const edited = suite.edited.filter((one) => !comparison?.changed.some((other) => other.what === one.what && other.name === one.name));
   return (
-    <section class="suite" aria-labelledby={`suite-${suite.name}`}>
-      <h2 id={`suite-${suite.name}`}><Badge word={verdict.verdict} /> <T>{suite.name}</T></h2>
+    <section class="suite" aria-labelledby={heading}>
+      <h2 id={heading}><Badge word={verdict.verdict} /> <T>{suite.name}</T></h2>
       <Outcomes suite={suite} />
       {comparison ? <Against report={report} suite={suite} comparison={comparison} /> : (
         <p class="hint">No baseline: nothing to compare with. <code>harness bless</code> makes a good experiment the baseline.</p>
@@ -79,7 +79,7 @@ function SuiteDecision({ report, suite, alone }: { report: Report; suite: Suite;
       {verdict.notes.length > 0 && (
         <details><summary>{plural(verdict.notes.length, "note")}</summary><ul>{verdict.notes.map((note) => <li><Named text={note} suite={suite} /></li>)}</ul></details>
       )}
-      {!alone && <p><a href={toSuite(suite.name)}>All figures of {suite.name}</a></p>}
+      {!alone && <p><a href={toSuite(suite.name)}>All figures of <T>{suite.name}</T></a></p>}
     </section>
   );
 }
@@ -145,10 +145,10 @@ function Movement({ title, moved, suite, report }: { title?: string; moved: Move
   );
 }
 
-export function Changes({ title, changed }: { title: string; changed: Changed[] }) {
+export function Changes({ title, changed, heading: Heading = "h3" }: { title: string; changed: Changed[]; heading?: "h2" | "h3" }) {
   return (
     <>
-      <h3>{title}</h3>
+      <Heading>{title}</Heading>
       <ul class="changed">{changed.map((one) => <li><Change one={one} /></li>)}</ul>
     </>
   );
@@ -184,7 +184,7 @@ function Cost({ comparison, suite }: { comparison: Comparison; suite: Suite }) {
   return (
     <>
       <h3>What it costs</h3>
-      <ul>{told.map((metric) => <li>{metric.name}: {metric.change!.base} → <strong>{metric.value === null ? "unknown" : metric.shown}</strong>{metric.change!.interval && <>, {metric.change!.difference} a case (95 % interval {metric.change!.interval.join(" to ")})</>}</li>)}</ul>
+      <ul>{told.map((metric) => <li><T>{metric.name}</T>: {metric.change!.base} → <strong>{metric.value === null ? "unknown" : metric.shown}</strong>{metric.change!.interval && <>, {metric.change!.difference} a case (95 % interval {metric.change!.interval.join(" to ")})</>}</li>)}</ul>
       {rows.length > 0 && (
         <details><summary>By node</summary>
           <div class="scroll" tabIndex={0} role="region" aria-label="Spending by node">

@@ -57,20 +57,20 @@ export function GraphView({ graph, suite, note, path, edges, suspect }: { graph:
     <>
       {!graph.declared && <p class="hint">{graph.unknown && <><T>{graph.unknown}</T>; </>}drawn are the ways that trials went.</p>}
       {note && <p><T>{note}</T></p>}
-      <div class="scroll graph" tabIndex={0} role="region" aria-label={`Graph of ${suite}`}>
+      <div class="scroll graph" tabIndex={0} role="region" aria-label={`Graph of ${visible(suite)}`}>
         <svg viewBox={`0 0 ${width} ${height}`} width={width} height={height} role="group" aria-label={one ? "The graph with the path of this trial" : "The graph with how many trials took each edge"}>
           <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L8 4L0 8z" /></marker></defs>
           {ways.map((way) => <path class={wayClass(way.index)} d={curve(way.points)} marker-end="url(#arrow)" />)}
           {ways.map((way) => {
             const edge = graph.edges[way.index]!;
             if (one) return null;
-            return <a href={toTrials({ suite, edge: edge.name })} class={edge.trials ? "" : "none"} aria-label={`${edge.name}: ${plural(edge.trials, "trial")}`}><rect class="plate" x={way.x - 17} y={way.y - 9} width="34" height="18" rx="4" /><text x={way.x} y={way.y + 4} text-anchor="middle">{edge.trials > 9999 ? `${Math.round(edge.trials / 1000)}k` : edge.trials}</text><title>{`${visible(edge.name)}${edge.labels.length ? ` (${visible(edge.labels.join(", "))})` : ""}: ${plural(edge.trials, "trial")}`}</title></a>;
+            return <a href={toTrials({ suite, edge: edge.name })} class={edge.trials ? "" : "none"} aria-label={`${visible(edge.name)}: ${plural(edge.trials, "trial")}`}><rect class="plate" x={way.x - 17} y={way.y - 9} width="34" height="18" rx="4" /><text x={way.x} y={way.y + 4} text-anchor="middle">{edge.trials > 9999 ? `${Math.round(edge.trials / 1000)}k` : edge.trials}</text><title>{`${visible(edge.name)}${edge.labels.length ? ` (${visible(edge.labels.join(", "))})` : ""}: ${plural(edge.trials, "trial")}`}</title></a>;
           })}
           {boxes.map((box) => {
             const outer = /__(start|end)__$/.test(box.name);
             const kind = outer ? "box outer" : one ? (box.name === suspect ? "box suspect" : visited.has(box.name) ? "box on" : "box off") : trials.get(box.name) ? "box" : "box none";
             const body = <><rect class={kind} x={box.x - box.width / 2} y={box.y - box.height / 2} width={box.width} height={box.height} rx={outer ? 20 : 6} /><text x={box.x} y={box.y + 4} text-anchor="middle">{shown(box.name)}</text><title>{`${visible(box.name)}${outer ? "" : `: visited in ${plural(trials.get(box.name) ?? 0, "trial")}`}`}</title></>;
-            return outer || one ? <g>{body}</g> : <a href={toTrials({ suite, node: box.name })} aria-label={`${box.name}: visited in ${plural(trials.get(box.name) ?? 0, "trial")}`}>{body}</a>;
+            return outer || one ? <g>{body}</g> : <a href={toTrials({ suite, node: box.name })} aria-label={`${visible(box.name)}: visited in ${plural(trials.get(box.name) ?? 0, "trial")}`}>{body}</a>;
           })}
         </svg>
       </div>

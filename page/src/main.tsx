@@ -7,7 +7,7 @@ import "./page.css";
 import { useRoute, toSuite, toTrials, type Route } from "./route";
 import { SuiteView } from "./suite";
 import { TrialsView } from "./table";
-import { Badge, T } from "./text";
+import { Badge, T, visible } from "./text";
 import { TrialView } from "./trial";
 
 type Theme = "auto" | "light" | "dark";
@@ -34,7 +34,7 @@ function Bar({ report, route }: { report: Report; route: Route }) {
         {several && (
           <select aria-label="Go to a suite" value={route.parts[0] === "suite" ? route.parts[1] : ""} onChange={(event) => { location.hash = toSuite(event.currentTarget.value); }}>
             <option value="" disabled>Figures of a suite…</option>
-            {report.head.suites.map((suite) => <option value={suite.name}>{suite.name}</option>)}
+            {report.head.suites.map((suite) => <option value={suite.name}>{visible(suite.name)}</option>)}
           </select>
         )}
         {!several && <a href={toSuite(report.head.suites[0]?.name ?? "")} aria-current={at("suite")}>Figures</a>}
@@ -60,7 +60,7 @@ function Page({ report }: { report: Report }) {
   useEffect(() => {
     scrollTo(0, 0);
     const heading = document.querySelector("h1");
-    if (place && heading) document.title = `${heading.textContent} · ${report.head.experiment.id}`;
+    if (place && heading) document.title = `${heading.textContent} · ${visible(report.head.experiment.id)}`;
     if (place) document.getElementById("main")?.focus({ preventScroll: true });
   }, [place]);
   return (

@@ -3,7 +3,7 @@ import { Histogram, Sparkline } from "./charts";
 import type { Metric, Report, Router, Spent, Suite } from "./data";
 import { GraphView } from "./graph";
 import { toTrials } from "./route";
-import { Badge, count, dollars, plural, seconds, T, UNKNOWN } from "./text";
+import { Badge, count, dollars, plural, seconds, T, UNKNOWN, visible } from "./text";
 
 const USUAL = ["pass.rate", "route.accuracy", "cost_usd.mean", "tokens.mean", "duration_s.p50", "duration_s.p95", "steps.mean", "error.rate", "limit_hit.rate", "edges.coverage"];
 const HELD = ["dataset", "dataset_digest", "cassettes_digest", "graph", "graph_fingerprint", "model", "match", "mode", "build", "checks", "prompts", "parameters", "faults"];
@@ -46,7 +46,7 @@ function Metrics({ suite }: { suite: Suite }) {
       {further.length > 0 && <details><summary>{plural(further.length, "more metric")}</summary><MetricTable metrics={further} suite={suite} label="More metrics" /></details>}
       {suite.past.length > 0 && <p class="hint">History: {plural(suite.past.length, "earlier experiment")}, from <T>{suite.past[0]!.experiment}</T> on; the last point is this one.</p>}
       {unknown.length > 0 && (
-        <details><summary>{plural(unknown.length, "metric")} unknown</summary><ul>{unknown.map((metric) => <li><code>{metric.name}</code>: {metric.why}</li>)}</ul></details>
+        <details><summary>{plural(unknown.length, "metric")} unknown</summary><ul>{unknown.map((metric) => <li><code><T>{metric.name}</T></code>: <T>{metric.why}</T></li>)}</ul></details>
       )}
     </>
   );
@@ -68,7 +68,7 @@ function MetricRow({ metric, compared, suite }: { metric: Metric; compared: bool
   const broken = metric.bound?.broken ?? [];
   return (
     <tr class={broken.length ? "broken" : ""}>
-      <th scope="row">{metric.name}</th>
+      <th scope="row"><T>{metric.name}</T></th>
       <td>{metric.value === null ? <span class="text">unknown: <T>{metric.why}</T></span> : <strong>{metric.shown}</strong>}</td>
       <td>{metric.interval ? <abbr title={metric.method}>{metric.interval.join(" to ")}</abbr> : UNKNOWN}</td>
       <td class="text bound">{metric.bound ? <>{metric.value === null ? "? " : broken.length ? "✗ broken: " : "✓ "}<T>{metric.bound.asked}</T></> : ""}</td>
@@ -85,7 +85,7 @@ function Confusion({ router, suite }: { router: Router; suite: Suite }) {
   return (
     <>
       <p>{count(router.right)} of {plural(router.total, "decision")} right, <strong>{router.accuracy}</strong>{router.interval && <> (95 % interval {router.interval.join(" to ")}, Wilson)</>}. A cell leads to its trials.</p>
-      <div class="scroll" tabIndex={0} role="region" aria-label={`Decisions of ${router.name}`}>
+      <div class="scroll" tabIndex={0} role="region" aria-label={`Decisions of ${visible(router.name)}`}>
         <table class="matrix">
           <thead><tr><th scope="col">expected ↓ taken →</th>{router.labels.map((label) => <th scope="col"><T>{label}</T></th>)}<th scope="col">recall</th></tr></thead>
           <tbody>
@@ -97,7 +97,7 @@ function Confusion({ router, suite }: { router: Router; suite: Suite }) {
                   const share = number / Math.max(1, expected.get(wanted) ?? 0);
                   return (
                     <td class={wanted === taken ? "right" : "wrong"} style={{ "--share": share.toFixed(3) } as any}>
-                      {number ? <a href={toTrials({ suite: suite.name, router: router.name, expected: wanted, taken })} aria-label={`${number} trials: ${wanted} expected, ${taken} taken`}>{number}</a> : <span class="zero">0</span>}
+                      {number ? <a href={toTrials({ suite: suite.name, router: router.name, expected: wanted, taken })} aria-label={visible(`${number} trials: ${wanted} expected, ${taken} taken`)}>{number}</a> : <span class="zero">0</span>}
                     </td>
                   );
                 })}
@@ -156,7 +156,7 @@ function Durations({ report, rows, suite }: { report: Report; rows: number[]; su
     <>
       <p>{figures.map((metric, index) => <>{index > 0 && " · "}{metric.name} <strong>{metric.value === null ? "unknown" : metric.shown}</strong>{metric.value === null && <> (<T>{metric.why}</T>)</>}</>)}</p>
       <Histogram values={values} unit={seconds} label="How long trials took" />
-      {nodes.length > 0 && <details><summary>By node</summary><ul>{nodes.map((metric) => <li><code>{metric.name}</code> {seconds(metric.value)}</li>)}</ul></details>}
+      {nodes.length > 0 && <details><summary>By node</summary><ul>{nodes.map((metric) => <li><code><T>{metric.name}</T></code> {seconds(metric.value)}</li>)}</ul></details>}
     </>
   );
 }
@@ -233,7 +233,7 @@ function Map2({ keys, label, cell }: { keys: string[]; label: string; cell: (key
           <tr><th scope="row">{fault}</th>{places.map((place) => {
             const found = cell(`${fault}\n${place}`);
             if (!found) return <td />;
-            return <td class="wrong" style={{ "--share": found.share.toFixed(3) } as any} title={found.label}>{found.link ? <a href={found.link} aria-label={found.label}>{found.text}</a> : found.text}</td>;
+            return <td class="wrong" style={{ "--share": found.share.toFixed(3) } as any} title={visible(found.label)}>{found.link ? <a href={found.link} aria-label={visible(found.label)}>{found.text}</a> : found.text}</td>;
           })}</tr>
         ))}</tbody>
       </table>

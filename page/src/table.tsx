@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Report } from "./data";
 import { toCase, toTrials, type Route } from "./route";
-import { Badge, count, dollars, plural, seconds, T } from "./text";
+import { Badge, count, dollars, plural, seconds, T, visible } from "./text";
 
 const HEIGHT = 34;
 const SPARE = 8;
@@ -118,7 +118,7 @@ function Choice({ label, value, words, onChange }: { label: string; value: strin
   return (
     <label>{label} <select value={value ?? ""} onChange={(event) => onChange(event.currentTarget.value)}>
       <option value="">all</option>
-      {words.map((word) => <option value={word}>{word}</option>)}
+      {words.map((word) => <option value={word}>{visible(word)}</option>)}
     </select></label>
   );
 }

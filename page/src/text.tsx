@@ -13,9 +13,9 @@ export function visible(text: string): string {
   });
 }
 
-/** A foreign text in one line. */
+/** A foreign text within other text; a very long one shows its beginning first. */
 export function T({ children }: { children: string }) {
-  return <bdi>{visible(children)}</bdi>;
+  return children.length > SHOWN ? <Long text={children} /> : <bdi>{visible(children)}</bdi>;
 }
 
 /** A foreign text of any length: its beginning, and the rest on demand. */
@@ -61,5 +61,5 @@ const MARKS: Record<string, string> = {
 
 export function Badge({ word, big }: { word: string; big?: boolean }) {
   const kind = { worse: "fail", crashed: "error", better: "pass", same: "none", "only in base": "stale", "only in candidate": "none", inconclusive: "unscored" }[word] ?? word;
-  return <span class={`badge ${kind}${big ? " big" : ""}`}><span aria-hidden="true">{MARKS[word] ?? "·"}</span> {word}</span>;
+  return <span class={`badge ${kind}${big ? " big" : ""}`}><span aria-hidden="true">{MARKS[word] ?? "·"}</span> {visible(word)}</span>;
 }

@@ -4,7 +4,7 @@ import type { Call, Miss, Moved, Place, Report, Step, Suite, ToolRun, Trial } fr
 import { Changes } from "./decision";
 import { GraphView } from "./graph";
 import { toCase, toSuite, toTrials, type Route } from "./route";
-import { Badge, count, dollars, Json, Long, plural, seconds, T, UNKNOWN } from "./text";
+import { Badge, count, dollars, Json, Long, plural, seconds, T, UNKNOWN, visible } from "./text";
 
 interface Loaded { trial?: Trial; base?: Trial }
 
@@ -87,7 +87,7 @@ function PromptChanges({ suite, moved, misses }: { suite: Suite; moved?: Moved; 
   const missed = new Set(misses.flatMap((miss) => (miss.causes ?? []).flatMap((cause) => (cause.kind === "prompt" && cause.name ? [cause.name] : []))));
   const stale = suite.edited.filter((one) => missed.has(one.name));
   const prompts = stale.length || !moved ? stale : suite.comparison!.changed.filter((one) => one.what === "prompt");
-  return prompts.length ? <Changes title={prompts.length === 1 ? "The changed prompt" : "The changed prompts"} changed={prompts} /> : null;
+  return prompts.length ? <Changes title={prompts.length === 1 ? "The changed prompt" : "The changed prompts"} changed={prompts} heading="h2" /> : null;
 }
 
 function Transcript({ trial, base, moved, pointed, asked }: { trial: Trial; base?: Trial; moved?: Moved; pointed: number | null; asked: boolean }) {
@@ -181,7 +181,7 @@ function StepView({ step, trial, state, other, index, open, side }: { step: Step
       {calls.map((call) => <CallView call={call} />)}
       {tools.map((tool) => <ToolView tool={tool} />)}
       <details open={open ?? side === "Baseline"}>
-        <summary>{written.length ? `Wrote ${written.map((one) => one.key).slice(0, 6).join(", ")}` : "Wrote nothing that is known"}</summary>
+        <summary>{written.length ? visible(`Wrote ${written.map((one) => one.key).slice(0, 6).join(", ")}`) : "Wrote nothing that is known"}</summary>
         {written.length > 0 ? (
           <dl>{written.map((one) => (
             <>

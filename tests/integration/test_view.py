@@ -3,9 +3,7 @@
 import contextlib
 import http.client
 import json
-import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +11,7 @@ import threading
 import time
 from urllib.parse import quote
 
+import browser
 import pytest
 from letters import AGENT, RULES, case
 
@@ -300,23 +299,25 @@ def test_bad_input_ends_as_one_line(recorded):
     assert re.fullmatch(rf"harness: cannot listen on 127\.0\.0\.1 port {server.port}: .+\n", answer.err)
 
 
+@pytest.fixture(scope="module")
+def chromium():
+    """Return a browser, started once for all tests of this file; skip where there is none."""
+    with browser.running() as running:
+        yield running
+
+
 @pytest.fixture
-def page():
-    """Return a page of a real browser that collects what goes wrong in it; skip where there is none."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    program = os.environ.get("HARNESS_CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    if not program:
-        pytest.skip("no Chromium here")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.set_default_timeout(PATIENCE_S * 1000)
-        page.wrong = []
-        page.on("console", lambda message: page.wrong.append(message.text) if message.type in {"error", "warning"} else None)
-        page.on("pageerror", lambda error: page.wrong.append(str(error)))
-        yield page
-        assert page.wrong == []
-        browser.close()
+def page(chromium):
+    """Return a page of which nothing went wrong in the end."""
+    context = chromium.new_context()
+    page = context.new_page()
+    page.set_default_timeout(browser.PATIENCE_MS)
+    wrong = []
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    yield page
+    context.close()
+    assert wrong == []
 
 
 def test_the_page_leads_to_a_trial_and_plays_it(recorded, page):
@@ -369,3 +370,31 @@ def test_the_page_shows_hostile_text_as_text(world, page):
         assert "onerror" in page.locator("main").inner_text()
         assert page.locator("img").count() == 0
         assert page.title() != "broken"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_accessible(recorded, page, scheme):
+    """Axe finds no violation in the list, an experiment and a trial, in the light and in the dark."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    recorded.harness("run")
+    identifier = next(recorded.root.glob("reports/experiments/*")).name
+    page.emulate_media(color_scheme=scheme)
+    with serving(recorded) as server:
+        for place, ready in (("", "table"), (f"#/{identifier}", "tbody tr"), (f"#/{identifier}/0", "li.now")):
+            page.goto("about:blank")
+            page.goto(f"{server.origin}/{place}")
+            page.locator(ready).first.wait_for()
+            assert [(one["id"], one["nodes"][0]["html"]) for one in Axe().run(page).response["violations"]] == [], place
+
+
+def test_the_report_works_where_it_is_served(recorded, page):
+    """The HTML report runs under the policy that it is served with, and leads from the player to its own page of the trial."""
+    recorded.harness("run")
+    with serving(recorded) as server:
+        page.goto(server.origin)
+        page.get_by_role("link", name=re.compile(r"^\d{8}-")).click()
+        page.get_by_role("link", name="case-001").click()
+        page.get_by_role("link", name="in the report").click()
+        page.wait_for_selector("html[data-ready]")
+        assert "case-001" in page.locator("main").inner_text()
