@@ -32,6 +32,11 @@ class Standing(Value):
         """Return how many trials the case had."""
         return sum(self.outcomes.values())
 
+    @property
+    def measured(self) -> bool:
+        """Tell whether every trial is evidence: none is stale or unscored."""
+        return not (self.had("stale") or self.had("unscored"))
+
     def had(self, outcome: Outcome) -> bool:
         """Tell whether one of the trials ended so."""
         return outcome in self.outcomes

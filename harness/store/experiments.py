@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
@@ -72,12 +72,19 @@ class ExperimentFolder:
 
     def gathered(self) -> dict[str, Gathered]:
         """Read all trials once and return what each suite came to, by its name (`suite@variant`)."""
-        suites = {suite.name: (suite, Tally(), Roll()) for suite in self.head().suites}
+        suites = {suite.name: (suite, Tally(shape=suite.to_cover), Roll()) for suite in self.head().suites}
         for trial in self.trials():
-            _, tally, roll = suites[suite_name(trial.suite, trial.variant)]
+            _, tally, roll = suites[self._known(trial, suites)]
             tally.add(trial)
             roll.add(trial)
         return {name: Gathered(tally, _standings(suite, tally, roll)) for name, (suite, tally, roll) in suites.items()}
+
+    def _known(self, trial: Trial, suites: Container[str]) -> str:
+        name = suite_name(trial.suite, trial.variant)
+        if name not in suites:
+            message = f"{self.trials_path}: a trial of case {trial.case!r} of suite {name!r}, which experiment.json does not name"
+            raise ExperimentUnreadable(message)
+        return name
 
     def metrics(self) -> dict[str, dict[str, float | None]]:
         """Read all trials once and return the metrics of each suite, by its name."""
