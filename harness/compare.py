@@ -7,7 +7,7 @@ from typing import Literal
 from harness.experiment import Outcome, SuiteProvenance
 from harness.schema import Value
 from harness.standing import Standing, Standings
-from harness.stats import Pairs, bootstrap_interval, detectable_drop, difference_interval, holm, mcnemar, mean
+from harness.stats import Pairs, bootstrap_intervals, detectable_drop, difference_interval, holm, mcnemar, mean
 
 Movement = Literal["better", "worse", "same", "crashed", "stale", "unscored", "only in base", "only in candidate"]
 MOVEMENTS: tuple[Movement, ...] = ("worse", "crashed", "stale", "unscored", "only in base", "only in candidate", "better", "same")
@@ -202,12 +202,14 @@ def _drift(base: Standing, candidate: Standing, flips: Mapping[str, object]) -> 
 
 def _changes(base: Standings, candidate: Standings) -> tuple[MetricChange, ...]:
     moved = paired(base, candidate)
-    changes = [_change(name, base, candidate, moved.get(name, [])) for name in sorted({*base.metrics, *candidate.metrics})]
+    intervals = bootstrap_intervals({name: by for name, by in moved.items() if not is_share(name)})
+    names = sorted({*base.metrics, *candidate.metrics})
+    changes = [_change(name, base, candidate, moved.get(name, []), intervals.get(name)) for name in names]
     tested = holm({change.name: change.p_value for change in changes if change.p_value is not None})
     return tuple(change.model_copy(update={"p_value": tested[change.name]}) if change.name in tested else change for change in changes)
 
 
-def _change(name: str, base: Standings, candidate: Standings, moved: list[float]) -> MetricChange:
+def _change(name: str, base: Standings, candidate: Standings, moved: list[float], interval: tuple[float, float] | None) -> MetricChange:
     before, after = base.metrics.get(name), candidate.metrics.get(name)
     if not moved:
         return MetricChange(name=name, base=before, candidate=after)
@@ -221,7 +223,7 @@ def _change(name: str, base: Standings, candidate: Standings, moved: list[float]
         rose=rose,
         fell=fell,
         difference=round(mean(moved) or 0.0, _DIGITS),
-        interval=_rounded(difference_interval(Pairs.of(moved)) if share else bootstrap_interval(moved)),
+        interval=_rounded(difference_interval(Pairs.of(moved)) if share else interval),
         p_value=mcnemar(rose, fell) if share else None,
         detectable_drop=detectable_drop((rose + fell) / len(moved), len(moved)) if share else None,
     )

@@ -40,7 +40,7 @@ class Side(NamedTuple):
 def sides(config_path: Path | None, base: str, candidate: str) -> tuple[Side, Side]:
     """Return both sides; those that are variants of a suite are run now, in one experiment."""
     root = find_root(config_path)
-    found = {name: _stored(root, name) for name in (base, candidate) if not _is_variant(config_path, root, name)}
+    found = {name: _stored(root, name, judged=name == candidate) for name in (base, candidate) if not _is_variant(config_path, root, name)}
     if candidate in found and not found[candidate].folder:
         message = f"{candidate}: a baseline can only be the base; the candidate is an experiment or a variant"
         raise UsageError(message)
@@ -93,18 +93,29 @@ def _is_file(name: str) -> bool:
     return path.suffix == ".json" and path.name != "experiment.json"
 
 
-def _stored(root: Path, name: str) -> Side:
+def _stored(root: Path, name: str, *, judged: bool) -> Side:
     """Return an experiment by id, path or `latest`, or a baseline by its file."""
     from harness import store
 
     if _is_file(name):
         baseline = store.read_baseline(Path(name))
         return Side(f"baseline of experiment {baseline.experiment}", {baseline.standings.name: baseline})
-    return of_experiment(store.open_experiment(root, name))
+    folder = store.open_experiment(root, name)
+    return of_experiment(folder) if judged else as_base(folder)
+
+
+def as_base(folder: "ExperimentFolder") -> Side:
+    """Return a finished experiment as a base, of which nothing needs to be judged."""
+    from harness.baseline import Baseline
+    from harness.cli.experiments import finished
+
+    head = finished(folder)
+    suites = {name: Baseline.of(head, standings, forced=False) for name, standings in folder.standings().items()}
+    return Side(head.id, suites, folder)
 
 
 def of_experiment(folder: "ExperimentFolder") -> Side:
-    """Return a finished experiment as a side."""
+    """Return a finished experiment as a side that can be judged."""
     from harness.baseline import Baseline
     from harness.cli.experiments import finished
 
