@@ -17,6 +17,8 @@ Shown = Literal["better", "worse", "no difference", "nothing"]
 """What a comparison shows: nothing where no case was measured on both sides."""
 
 SIGNIFICANT = 0.05
+PRIMARY = "pass.rate"
+"""The share that a comparison is about: its test stands by itself, those of the other shares are adjusted for being several."""
 
 Drift = Literal["routing", "arguments", "content"]
 
@@ -55,8 +57,8 @@ class MetricChange(Value):
     """One metric on both sides, and in how many cases it rose and fell.
 
     `difference` is the mean over the cases that have the figure on both sides, candidate less base, with its 95 % interval: Tango's for
-    shares, the BCa bootstrap's for amounts. `p_value` is the exact McNemar test's over the cases that moved, adjusted by Holm for the
-    shares of this comparison; `detectable_drop` the least true drop that so many cases would show four times in five.
+    shares, the BCa bootstrap's for amounts. `p_value` is the exact McNemar test's over the cases that moved; those of all shares but
+    `pass.rate`, which the comparison is about, are adjusted by Holm; `detectable_drop` the least true drop that so many cases would show four times in five.
     """
 
     name: str
@@ -89,7 +91,7 @@ class Comparison(Value):
     @property
     def measured(self) -> int:
         """Return how many cases were measured on both sides; a crash is a measurement."""
-        change = self.change("pass.rate")
+        change = self.change(PRIMARY)
         return change.cases if change else 0
 
     def change(self, name: str) -> MetricChange | None:
@@ -99,7 +101,7 @@ class Comparison(Value):
     @property
     def shown(self) -> Shown:
         """Return what the share of passes shows, at the 5 % level: a difference that is not shown may be there all the same."""
-        change = self.change("pass.rate")
+        change = self.change(PRIMARY)
         if change is None or not change.cases:
             return "nothing"
         if change.p_value is None or change.p_value > SIGNIFICANT or change.rose == change.fell:
@@ -205,7 +207,7 @@ def _changes(base: Standings, candidate: Standings) -> tuple[MetricChange, ...]:
     intervals = bootstrap_intervals({name: by for name, by in moved.items() if not is_share(name)})
     names = sorted({*base.metrics, *candidate.metrics})
     changes = [_change(name, base, candidate, moved.get(name, []), intervals.get(name)) for name in names]
-    tested = holm({change.name: change.p_value for change in changes if change.p_value is not None})
+    tested = holm({change.name: change.p_value for change in changes if change.p_value is not None and change.name != PRIMARY})
     return tuple(change.model_copy(update={"p_value": tested[change.name]}) if change.name in tested else change for change in changes)
 
 

@@ -15,7 +15,7 @@ from harness.tally import counted
 TOLD: tuple[Movement, ...] = ("worse", "crashed", "stale", "unscored", "only in base", "only in candidate", "better")
 """The movements of which cases are named."""
 
-_DIFFERENCE_SHOWN = 160
+_SIDE_SHOWN = 70
 _NODE = "node."
 
 
@@ -128,8 +128,8 @@ def _outcomes(side: Standing | None) -> str:
 def difference(one: Difference) -> str:
     """Return one difference as one line."""
     place = f" {one.place}" if one.place else ""
-    more = f"; and {one.more:,} more" if one.more else ""
-    return excerpt(f"{one.kind}{place}: {one.before or '(nothing)'} → {one.after or '(nothing)'}{more}", _DIFFERENCE_SHOWN)
+    before, after = (excerpt(side, _SIDE_SHOWN) or "(nothing)" for side in (one.before, one.after))
+    return f"{excerpt(f'{one.kind}{place}', _SIDE_SHOWN)}: {before} → {after}{f'; and {one.more:,} more' if one.more else ''}"
 
 
 def drifted(comparison: Comparison) -> str:

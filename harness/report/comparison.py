@@ -85,7 +85,7 @@ def _moved(movement: Movement, pairs: Sequence[CasePair], differences: Mapping[s
 def _group(group: Group, differences: Mapping[str, Sequence[Difference]], *, told: bool) -> Iterator[Part]:
     drift = f"; drift: {group.drift}" if group.drift else ""
     rest = f" and {len(group.cases) - _NAMES_SHOWN:,} more" if len(group.cases) > _NAMES_SHOWN else ""
-    yield Text(f"{len(group.pairs):,} × {group.what}{drift}", 2)  # noqa: RUF001, times
+    yield Text(f"{counted(len(group.pairs), 'case')}: {group.what}{drift}", 2)
     yield Text(f"{', '.join(group.cases[:_NAMES_SHOWN])}{rest}", 4)
     example = next((case for case in group.cases if differences.get(case)), None)
     if told and example is not None:
@@ -93,7 +93,7 @@ def _group(group: Group, differences: Mapping[str, Sequence[Difference]], *, tol
         yield Text(f"in {example}:" if len(group.cases) > 1 else "differences:", 4)
         yield from (Text(difference(one), 6) for one in found[:_DIFFERENCES_SHOWN])
         if len(found) > _DIFFERENCES_SHOWN:
-            yield Text(f"and {counted(len(found) - _DIFFERENCES_SHOWN, 'difference')} more", 6)
+            yield Text(f"and {counted(len(found) - _DIFFERENCES_SHOWN, 'more difference')}", 6)
 
 
 def _metrics(compared: Compared, width: int) -> Iterator[Part]:

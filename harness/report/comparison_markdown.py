@@ -81,7 +81,7 @@ def _group(group: Group, compared: Compared, *, told: bool) -> Iterator[str]:
     drift = f"; drift: {group.drift}" if group.drift else ""
     rest = f" and {len(group.cases) - _NAMES_SHOWN:,} more" if len(group.cases) > _NAMES_SHOWN else ""
     names = ", ".join(escaped(case) for case in group.cases[:_NAMES_SHOWN])
-    yield f"- {len(group.pairs):,} × {escaped(group.what)}{drift}: {names}{rest}"  # noqa: RUF001, times
+    yield f"- {counted(len(group.pairs), 'case')}: {escaped(group.what)}{drift}: {names}{rest}"
     example = next((case for case in group.cases if compared.differences.get(case)), None)
     if told and example is not None:
         shown = compared.differences[example][:_DIFFERENCES_SHOWN]
@@ -97,8 +97,8 @@ def _bullets(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, left: int) -> Iterator[str]:
-    """Return a table whose first `left` columns are text and the others numbers."""
+    """Return a table whose first `left` columns are foreign text and the others our own figures."""
     yield f"| {' | '.join(map(escaped, head))} |"
     yield f"| {' | '.join('---' if column < left else '---:' for column in range(len(head)))} |"
     for row in rows:
-        yield f"| {' | '.join(map(escaped, row))} |"
+        yield f"| {' | '.join([*map(escaped, row[:left]), *(figure.replace('<', '&lt;') for figure in row[left:])])} |"
