@@ -58,7 +58,8 @@ class MetricChange(Value):
 
     `difference` is the mean over the cases that have the figure on both sides, candidate less base, with its 95 % interval: Tango's for
     shares, the BCa bootstrap's for amounts. `p_value` is the exact McNemar test's over the cases that moved; those of all shares but
-    `pass.rate`, which the comparison is about, are adjusted by Holm; `detectable_drop` the least true drop that so many cases would show four times in five.
+    `pass.rate`, which the comparison is about, are adjusted by Holm. `detectable_drop` is the least true drop that so many cases would
+    show four times in five.
     """
 
     name: str
