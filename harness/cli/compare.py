@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from harness.cli.group import main
-from harness.cli.output import screen
+from harness.cli.output import now, screen
 from harness.cli.project import CONFIG_HERE, find_root, open_project
 from harness.cli.replay import of_variants
 from harness.errors import ConfigError, ExperimentMissing, UsageError
@@ -103,7 +103,7 @@ def of_experiment(folder: "ExperimentFolder") -> _Side:
     from harness.baseline import Baseline
     from harness.cli.experiments import finished
 
-    head, gathered = finished(folder), folder.gathered()
+    head, gathered = finished(folder), folder.gathered(now().date())
     suites = {name: Baseline.of(head, one.standings, forced=False) for name, one in gathered.items()}
     return _Side(head.id, suites, folder, {name: one.tally for name, one in gathered.items()})
 
@@ -138,7 +138,7 @@ def _compared(before: _Side, after: _Side, base: str, candidate: str) -> "Compar
     comparison = pair(old.standings, new, price_tables=(old.price_table, after.suites[candidate].price_table))
     return Compared(
         comparison,
-        judge(new.provenance, after.counts[candidate], against=Against(old, new.cases, new.metrics)),
+        judge(new.provenance, after.counts[candidate], against=Against(old, new.cases, new.metrics), today=now().date()),
         (old.standings.nodes, new.nodes),
         _differences(comparison, before.folder, after.folder),
     )

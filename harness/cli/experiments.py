@@ -7,7 +7,7 @@ import click
 
 from harness.cli.group import main
 from harness.cli.history import show_states, trials_of
-from harness.cli.output import check_outputs, screen, show_verdict, shown, write_report
+from harness.cli.output import check_outputs, now, screen, show_verdict, shown, write_report
 from harness.cli.project import CONFIG_HERE, FAIL_ON, find_root
 from harness.errors import ExitCode, UsageError
 
@@ -50,7 +50,7 @@ def _judged(
             message = f"{baseline}: a baseline of {named.standings.name!r}; experiment {head.id!r} has {', '.join(names)}"
             raise UsageError(message)
         baselines = {**baselines, named.standings.name: named}
-    return judge_experiment(head, folder.trials(), baselines=baselines, forgiving=fail_on == "fail")
+    return judge_experiment(head, folder.trials(), baselines=baselines, forgiving=fail_on == "fail", today=now().date())
 
 
 @main.command()

@@ -1,7 +1,7 @@
 """The gate: the figures of a suite, its bounds and its baseline give a verdict; pure."""
 
 from harness.gate.against import Against
-from harness.gate.judge import judge, judge_experiment, judge_trials, left_to_bounds
+from harness.gate.judge import judge, judge_experiment, judge_trials, left_to_bounds, left_to_quarantine
 from harness.gate.verdict import (
     SEVERITY,
     SuiteVerdict,
@@ -22,6 +22,7 @@ __all__ = [
     "judge_experiment",
     "judge_trials",
     "left_to_bounds",
+    "left_to_quarantine",
     "most_severe",
     "overall",
     "overall_verdict",

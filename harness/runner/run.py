@@ -212,7 +212,8 @@ def finish(
     head = folder.head().model_copy(update={"status": "stopped" if stopped else "done", "stopped": stopped})
     counts: Counter[str] = Counter()
     baselines = store.read_baselines(root, tuple(suite.name for suite in head.suites))
-    summaries = judge_experiment(head, _counted(folder.trials(), counts), baselines=baselines, forgiving=forgiving)
+    counted = _counted(folder.trials(), counts)
+    summaries = judge_experiment(head, counted, baselines=baselines, forgiving=forgiving, today=now.date())
     done = {
         "finished_at": now.isoformat(timespec="seconds"),
         "exchanges_played": counts["played"],

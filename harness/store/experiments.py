@@ -1,6 +1,7 @@
 """Experiments on disk: a folder each, to which trials are appended as they end."""
 
 import contextlib
+import datetime as dt
 import json
 import os
 from collections.abc import Iterator
@@ -70,9 +71,11 @@ class ExperimentFolder:
                 if line.endswith(b"\n") and _case_of(line) in cases:
                     yield self._trial(line, number)
 
-    def gathered(self) -> dict[str, Gathered]:
-        """Read all trials once and return what each suite came to, by its name (`suite@variant`)."""
-        suites = {suite.name: (suite, Tally(), Roll()) for suite in self.head().suites}
+    def gathered(self, today: dt.date | None = None) -> dict[str, Gathered]:
+        """Read all trials once and return what each suite came to, by its name (`suite@variant`); `today` tells which quarantine counts."""
+        suites = {
+            suite.name: (suite, Tally(shape=suite.to_cover, quarantined=suite.quarantined(today)), Roll()) for suite in self.head().suites
+        }
         for trial in self.trials():
             _, tally, roll = suites[suite_name(trial.suite, trial.variant)]
             tally.add(trial)
@@ -145,8 +148,7 @@ class ExperimentFolder:
 
 
 def _standings(provenance: SuiteProvenance, tally: Tally, roll: Roll) -> Standings:
-    metrics = {name: metric.value for name, metric in tally.metrics().items()}
-    return Standings(provenance=provenance, metrics=metrics, nodes=roll.nodes(), cases=roll.cases())
+    return Standings(provenance=provenance, metrics=tally.figures(), nodes=roll.nodes(), cases=roll.cases())
 
 
 _CASE_FIRST = b'{"case":'
