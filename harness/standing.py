@@ -17,8 +17,9 @@ class Standing(Value):
     """What the trials of one case came to.
 
     `values` holds figures by the metric that they are part of, each a mean over the trials that give evidence of it: `pass.rate`
-    counts every trial, also those that crashed, are stale or could not be scored. `routes` are the decisions of the first trial, by
-    router; `path`, `tools` and `content` digests of its visits, of its tools with their arguments, and of how it ended.
+    counts every trial, also those that crashed, are stale or could not be scored; of those that are stale or unscored nothing else is
+    evidence, and one that crashed passed nothing. `routes` are the decisions of the first trial, by router; `path`, `tools` and
+    `content` digests of its visits, of its tools with their arguments, and of how it ended.
     """
 
     outcomes: dict[str, int]
@@ -75,7 +76,7 @@ class Roll:
 
     def add(self, trial: Trial) -> None:
         """Take one trial in."""
-        evidence = {} if trial.outcome == "stale" else _figures(trial)
+        evidence = {} if trial.outcome in {"stale", "unscored"} else _figures(trial)
         self._rows.setdefault(trial.case, []).append((trial.repeat, trial.outcome, evidence, _Shape(trial)))
         for call in trial.trace.calls:
             self._spent.setdefault(_node(call), _Purse()).add(call)
@@ -169,20 +170,21 @@ def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _figures(trial: Trial) -> dict[str, float]:
-    """Return what one trial adds to each metric: 1 or 0 for a share, an amount for a mean."""
+    """Return what one trial adds to each metric: 1 or 0 for a share, an amount for a mean. A crashed trial passed nothing."""
     figures: dict[str, float] = {}
     checks: dict[str, list[bool]] = {}
     for score in trial.scores:
         if score.status == "unscored":
             continue
-        checks.setdefault(score.check, []).append(score.status == "pass")
+        passes = score.status == "pass" and trial.outcome != "error"
+        checks.setdefault(score.check, []).append(passes)
         if score.check == "route":
-            figures[f"{score.name}.accuracy"] = float(score.status == "pass")
+            figures[f"{score.name}.accuracy"] = float(passes)
     figures |= {f"{check}.pass_rate": float(all(passes)) for check, passes in checks.items()}
     if "route" in checks:
         figures["route.accuracy"] = sum(checks["route"]) / len(checks["route"])
     figures["error.rate"] = float(trial.outcome == "error")
-    return figures | _amounts(trial.trace)
+    return figures if trial.outcome == "error" else figures | _amounts(trial.trace)
 
 
 def _amounts(trace: Trace) -> dict[str, float]:

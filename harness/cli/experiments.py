@@ -7,7 +7,7 @@ import click
 
 from harness.cli.group import main
 from harness.cli.history import show_states, trials_of
-from harness.cli.output import check_outputs, screen, show_verdict, shown, write_report
+from harness.cli.output import check_outputs, now, screen, show_verdict, shown, write_report
 from harness.cli.project import CONFIG_HERE, FAIL_ON, find_root
 from harness.errors import ExitCode, UsageError
 
@@ -50,7 +50,7 @@ def _judged(
             message = f"{baseline}: a baseline of {named.standings.name!r}; experiment {head.id!r} has {', '.join(names)}"
             raise UsageError(message)
         baselines = {**baselines, named.standings.name: named}
-    return judge_experiment(head, folder.trials(), baselines=baselines, forgiving=fail_on == "fail")
+    return judge_experiment(head, folder.trials(), baselines=baselines, forgiving=fail_on == "fail", today=now().date())
 
 
 @main.command()
@@ -67,7 +67,7 @@ def bless(config_path: Path | None, /, *, config_here: Path | None, experiment: 
     folder, head = _stored(config, experiment)
     summaries = _judged(config, folder, head)
     _refuse_to_bless(head, summaries, force=force)
-    gathered = folder.gathered()
+    gathered = folder.gathered(now().date())
     for summary in summaries:
         name = summary.provenance.name
         baseline = Baseline.of(head, gathered[name].standings, forced=summary.verdict.verdict != "pass")

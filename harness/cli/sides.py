@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.cli.output import now
 from harness.cli.project import find_root, open_project
 from harness.cli.replay import of_variants
 from harness.errors import ConfigError, ExperimentMissing, UsageError
@@ -119,7 +120,7 @@ def of_experiment(folder: "ExperimentFolder") -> Side:
     from harness.baseline import Baseline
     from harness.cli.experiments import finished
 
-    head, gathered = finished(folder), folder.gathered()
+    head, gathered = finished(folder), folder.gathered(now().date())
     suites = {name: Baseline.of(head, one.standings, forced=False) for name, one in gathered.items()}
     return Side(head.id, suites, folder, head, {name: one.tally for name, one in gathered.items()})
 
@@ -167,7 +168,7 @@ def _compared(before: Side, after: Side, base: str, candidate: str) -> "Compared
     repeats, stopped = (after.head.repeat, after.head.stopped) if after.head else (1, "")
     return Compared(
         comparison,
-        judge_candidate(old, new, after.counts[candidate], repeats=repeats, stopped=stopped),
+        judge_candidate(old, new, after.counts[candidate], repeats=repeats, stopped=stopped, today=now().date()),
         (_origin(before, old), _origin(after, after.suites[candidate])),
         (old.standings.nodes, new.nodes),
         _differences(comparison, before.folder, after.folder),

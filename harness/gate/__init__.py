@@ -2,7 +2,7 @@
 
 from harness.gate.against import Against
 from harness.gate.compared import judge_candidate
-from harness.gate.judge import judge, judge_experiment, judge_trials, left_to_bounds
+from harness.gate.judge import judge, judge_experiment, judge_trials, left_to_bounds, left_to_quarantine
 from harness.gate.verdict import (
     SEVERITY,
     SuiteVerdict,
@@ -25,6 +25,7 @@ __all__ = [
     "judge_experiment",
     "judge_trials",
     "left_to_bounds",
+    "left_to_quarantine",
     "most_severe",
     "overall",
     "overall_verdict",

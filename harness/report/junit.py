@@ -17,9 +17,11 @@ GATE = "(gate)"
 
 def junit(experiment: str, summaries: Sequence[Summary], trials: Iterable[Trial]) -> str:
     """Return the file; trials keep their order within their suite."""
-    cases: dict[str, list[str]] = {summary.provenance.name: [] for summary in summaries}
+    by_name = {summary.provenance.name: summary for summary in summaries}
+    cases: dict[str, list[str]] = {name: [] for name in by_name}
     for trial in trials:
-        cases[suite_name(trial.suite, trial.variant)].append(_testcase(trial))
+        name = suite_name(trial.suite, trial.variant)
+        cases[name].append(_testcase(trial, _quarantine(trial, by_name[name])))
     suites = "".join(_testsuite(summary, cases[summary.provenance.name]) for summary in summaries)
     return f'<?xml version="1.0" encoding="utf-8"?>\n<testsuites name={_attribute(experiment)}>\n{suites}</testsuites>\n'
 
@@ -29,9 +31,9 @@ def _testsuite(summary: Summary, cases: list[str]) -> str:
     name = summary.provenance.name
     counts = {
         "tests": tally.trials + 1,
-        "failures": tally.failed + _fails(verdict),
-        "errors": tally.errors + tally.stale,
-        "skipped": tally.unscored,
+        "failures": tally.decisive.failed + _fails(verdict),
+        "errors": tally.decisive.errors + tally.stale,
+        "skipped": tally.unscored + sum(outcomes["fail"] + outcomes["error"] for outcomes in tally.set_aside.values()),
     }
     attributes = " ".join(f'{key}="{count}"' for key, count in counts.items())
     return f"<testsuite name={_attribute(name)} {attributes}>\n{''.join(cases)}{_gate(name, verdict)}</testsuite>\n"
@@ -46,9 +48,18 @@ def _fails(verdict: SuiteVerdict) -> bool:
     return verdict.exit_code is not ExitCode.PASS
 
 
-def _testcase(trial: Trial) -> str:
+def _testcase(trial: Trial, quarantine: str) -> str:
     name = trial.case if trial.repeat == 1 else f"{trial.case} [repeat {trial.repeat}]"
-    return _element(suite_name(trial.suite, trial.variant), name, _time(trial), _outcome(trial))
+    return _element(suite_name(trial.suite, trial.variant), name, _time(trial), quarantine or _outcome(trial))
+
+
+def _quarantine(trial: Trial, summary: Summary) -> str:
+    """Return what is said of a trial that failed or crashed in quarantine; nothing of any other."""
+    if trial.outcome not in {"fail", "error"} or not summary.tally.sets_aside(trial):
+        return ""
+    why = summary.provenance.quarantine[trial.case]
+    told = f"in quarantine until {why.until} (owner {why.owner}: {why.reason}); {trial.outcome}: {'; '.join(trial.reasons)}"
+    return f"<skipped message={_attribute(told)}/>\n"
 
 
 def _element(classname: str, name: str, time: str, problem: str) -> str:

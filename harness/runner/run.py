@@ -214,7 +214,8 @@ def finish(
     names = tuple(suite.name for suite in head.suites)
     keeping = store.Keeping(names)
     trials = _counted(folder.trials(), counts, keeping)
-    summaries = judge_experiment(head, trials, baselines=store.read_baselines(root, names), forgiving=forgiving)
+    today = now.date()
+    summaries = judge_experiment(head, trials, baselines=store.read_baselines(root, names), forgiving=forgiving, today=today)
     done = {
         "finished_at": now.isoformat(timespec="seconds"),
         "exchanges_played": counts["played"],

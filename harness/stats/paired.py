@@ -74,21 +74,27 @@ def difference_interval(pairs: Pairs, *, confidence: float = 0.95) -> tuple[floa
 
 
 def _score(pairs: Pairs, difference: float) -> float:
-    """Return by how many standard errors the pairs lie above a supposed difference; it falls as that rises.
-
-    `fall` is the most likely share of falling cases if the difference were true.
-    """
+    """Return by how many standard errors the pairs lie above a supposed difference; it falls as that rises."""
     n, better, worse = pairs.cases, pairs.better, pairs.worse
     distance = better - worse - n * difference
-    if difference in {-1.0, 1.0}:
-        return math.copysign(math.inf, distance) if distance else 0.0
-    b = -better - worse + (2 * n - better + worse) * difference
-    c = -worse * difference * (1 - difference)
-    fall = (math.sqrt(max(0.0, b * b - 8 * n * c)) - b) / (4 * n)
-    variance = n * (2 * fall + difference * (1 - difference))
+    variance = n * supposed_variance(pairs, difference)
     if variance <= 0:
         return math.copysign(math.inf, distance) if distance else 0.0
     return distance / math.sqrt(variance)
+
+
+def supposed_variance(pairs: Pairs, difference: float) -> float:
+    """Return the variance of a case's difference if the mean difference were a supposed one.
+
+    `fall` is then the most likely share of falling cases (Tango 1998).
+    """
+    if difference in {-1.0, 1.0}:
+        return 0.0
+    n, better, worse = pairs.cases, pairs.better, pairs.worse
+    b = -better - worse + (2 * n - better + worse) * difference
+    c = -worse * difference * (1 - difference)
+    fall = (math.sqrt(max(0.0, b * b - 8 * n * c)) - b) / (4 * n)
+    return 2 * fall + difference * (1 - difference)
 
 
 def _where(above: Callable[[float], bool]) -> float:

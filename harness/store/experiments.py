@@ -1,6 +1,7 @@
 """Experiments on disk: a folder each, to which trials are appended as they end."""
 
 import contextlib
+import datetime as dt
 import gc
 import json
 import os
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
 from harness.errors import ExperimentMissing, ExperimentUnreadable, UsageError
-from harness.experiment import Experiment, Trial, read_trial, suite_name
+from harness.experiment import Experiment, SuiteProvenance, Trial, read_trial, suite_name
 from harness.metric import Tally
 from harness.standing import Roll, Standings
 from harness.store.files import read_text, write_text
@@ -73,19 +74,19 @@ class ExperimentFolder:
                 if line.endswith(b"\n") and _case_of(line) in cases:
                     yield self._trial(line, number)
 
-    def gathered(self) -> dict[str, Gathered]:
-        """Read all trials once and return what each suite came to, by its name (`suite@variant`)."""
+    def gathered(self, today: dt.date | None = None) -> dict[str, Gathered]:
+        """Read all trials once and return what each suite came to, by its name (`suite@variant`); `today` tells which quarantine counts."""
         with _without_collector():
             kept = read_standings(self.path)
-            return self._gathered() if kept is None else self._counted(kept)
+            return self._gathered(today) if kept is None else self._counted(kept, today)
 
     def standings(self) -> dict[str, Standings]:
         """Return what each suite came to, by its name; trials are read only if it is not kept."""
         with _without_collector():
-            return read_standings(self.path) or {name: one.standings for name, one in self._gathered().items()}
+            return read_standings(self.path) or {name: one.standings for name, one in self._gathered(None).items()}
 
-    def _gathered(self) -> dict[str, Gathered]:
-        suites = {suite.name: (suite, Tally(shape=suite.to_cover), Roll()) for suite in self.head().suites}
+    def _gathered(self, today: dt.date | None) -> dict[str, Gathered]:
+        suites = {suite.name: (suite, _tally(suite, today), Roll()) for suite in self.head().suites}
         for trial in self.trials():
             _, tally, roll = suites[self._known(trial, suites)]
             tally.add(trial)
@@ -94,8 +95,8 @@ class ExperimentFolder:
         keep_standings(self.path, tuple(one.standings for one in found.values()))
         return found
 
-    def _counted(self, kept: Mapping[str, Standings]) -> dict[str, Gathered]:
-        tallies = {name: Tally(shape=suite.provenance.to_cover) for name, suite in kept.items()}
+    def _counted(self, kept: Mapping[str, Standings], today: dt.date | None) -> dict[str, Gathered]:
+        tallies = {name: _tally(suite.provenance, today) for name, suite in kept.items()}
         for trial in self.trials():
             tallies[self._known(trial, tallies)].add(trial)
         return {name: Gathered(tally, kept[name]) for name, tally in tallies.items()}
@@ -170,6 +171,10 @@ class ExperimentFolder:
                     source.seek(start)
                     target.write(source.read(length))
         temporary.replace(self.trials_path)
+
+
+def _tally(suite: SuiteProvenance, today: dt.date | None) -> Tally:
+    return Tally(shape=suite.to_cover, quarantined=suite.quarantined(today))
 
 
 @contextlib.contextmanager

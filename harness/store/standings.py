@@ -45,13 +45,13 @@ class Keeping:
     def keep(self, folder: Path, tallies: Iterable[tuple[SuiteProvenance, Tally]]) -> None:
         """Write what the cases of the finished experiment came to."""
         if self._rolls:
-            keep_standings(folder, tuple(standings_of(suite, tally, self._rolls[suite.name]) for suite, tally in tallies))
+            suites = tuple(standings_of(suite, tally, self._rolls[suite.name]) for suite, tally in tallies)
+            keep_standings(folder, suites)
 
 
 def standings_of(provenance: SuiteProvenance, tally: Tally, roll: Roll) -> Standings:
     """Return what a suite came to by its count and the roll of its cases."""
-    metrics = {name: metric.value for name, metric in tally.metrics().items()}
-    return Standings(provenance=provenance, metrics=metrics, nodes=roll.nodes(), cases=roll.cases())
+    return Standings(provenance=provenance, metrics=tally.figures(), nodes=roll.nodes(), cases=roll.cases())
 
 
 def read_standings(folder: Path) -> dict[str, Standings] | None:

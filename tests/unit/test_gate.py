@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from harness.baseline import Baseline
 from harness.cassette.miss import Miss
 from harness.errors import ExitCode, ExperimentUnreadable
-from harness.experiment import Bound, Experiment, NonInferiority, Outcome, SuiteProvenance, Trial
+from harness.experiment import Experiment, Outcome, SuiteProvenance, Trial
 from harness.gate import SEVERITY, SuiteVerdict, judge, judge_experiment, most_severe, overall, overall_verdict
 from harness.gate.against import Against
 from harness.metric import Tally, names
 from harness.score import Score, failed, passed, unscored
 from harness.standing import Roll, Standings
+from harness.terms import Bound, NonInferiority
 from harness.trace import Place, Trace, Usage, WireCall
 
 WITHIN = NonInferiority(margin=0.1)
@@ -285,7 +286,7 @@ def test_reasons_of_both_are_listed_the_most_severe_first() -> None:
 def test_unscored_trials_are_said() -> None:
     """They fail the suite, and are named."""
     found = verdict([good(), trial("u", "unscored")])
-    assert found.reasons == ("1 trial could not be scored: u",)
+    assert found.reasons == ("1 of 2 trials could not be scored: u",)
     assert found.cases == ("u",)
     assert found.notes == ("check 'judge' could not measure 1 case (no reference): u",)
 
@@ -373,7 +374,7 @@ def test_non_inferiority(before: list[Trial], after: list[Trial], word: str, cod
     found = compared(before, after, NI)
 
     assert (found.verdict, found.exit_code) == (word, code)
-    assert ("cases would settle it" in " ".join(found.reasons)) == (word == "inconclusive")
+    assert ("would settle it" in " ".join(found.reasons)) == (word == "inconclusive")
 
 
 def test_a_missing_case_of_the_baseline_fails() -> None:
