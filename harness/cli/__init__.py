@@ -12,6 +12,7 @@ from harness.cli import (  # noqa: F401, they add their commands
     scan,
     serve,
     sweep,
+    trend,
 )
 from harness.cli.group import main
 
