@@ -19,7 +19,7 @@ class Standing(Value):
     `values` holds figures by the metric that they are part of, each a mean over the trials that give evidence of it: `pass.rate`
     counts every trial, also those that crashed, are stale or could not be scored; of those that are stale or unscored nothing else is
     evidence, and one that crashed passed nothing. `routes` are the decisions of the first trial, by router; `path`, `tools` and
-    `content` digests of its visits, of its tools with their arguments, and of how it ended.
+    `content` digests of its visits, of its tools with their arguments ("" without any), and of how it ended.
     """
 
     outcomes: dict[str, int]
@@ -133,16 +133,13 @@ class _Shape:
             if score.check == "route" and score.status != "unscored"
         }
         self.path = _of_path(trace.nodes)
-        self.tools = digest(canonical_json([[tool.name, tool.args] for tool in trace.tools])) if trace.tools else _NO_TOOLS
+        self.tools = digest(canonical_json([[tool.name, tool.args] for tool in trace.tools])) if trace.tools else ""
         self.content = digest(canonical_json([trace.ends, trace.text, trace.state]))
 
 
 @lru_cache(maxsize=10_000)
 def _of_path(nodes: tuple[str, ...]) -> str:
     return digest(canonical_json(nodes))
-
-
-_NO_TOOLS = digest(canonical_json([]))
 
 
 def _standing(rows: Sequence[tuple[int, Outcome, dict[str, float], _Shape]]) -> Standing:
