@@ -101,7 +101,7 @@ def show_variants(ran: "Replayed", outputs: "Sequence[Path]", *, as_json: bool) 
     else:
         show_verdict(*ran, as_json=False)
         click.echo()
-        click.echo(comparison.show(compared, **screen()), nl=False)
+        click.echo(comparison.show(compared, label="verdict of the comparison", **screen()), nl=False)
         for suite in alone:
             click.echo(f"{suite} ran under one variant only, so it was not compared")
     return int(code)

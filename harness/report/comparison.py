@@ -35,10 +35,10 @@ _WIDE = 100
 _STYLES: dict[Movement, str] = {"worse": "bold red", "crashed": "bold red", "stale": "magenta", "unscored": "yellow", "better": "green"}
 
 
-def show(compared: Sequence[Compared], *, width: int = WIDTH, colour: bool = False) -> str:
+def show(compared: Sequence[Compared], *, label: str = "verdict", width: int = WIDTH, colour: bool = False) -> str:
     """Return the comparison of each suite for a terminal."""
     word = overall_verdict(one.verdict for one in compared)
-    parts: list[Part] = [Text(f"verdict: {word}", style=word)]
+    parts: list[Part] = [Text(f"{label}: {word}", style=word)]
     for one in compared:
         parts += [Text(""), *_suite(one, width=width, alone=len(compared) == 1)]
     return rendered(parts, width, colour=colour)
