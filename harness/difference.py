@@ -101,15 +101,36 @@ def _told(side: Mapping[str, JsonValue], key: str) -> str:
 
 
 def _of_lists(before: list[JsonValue], after: list[JsonValue], place: tuple[str, ...]) -> Iterator[_Change]:
-    """Yield what deepdiff finds in two lists: items that came, went or changed, by position; a moved item went and came."""
-    from deepdiff import DeepDiff  # noqa: PLC0415, costs 0.2 s that other states need not pay
+    """Yield items that came, went or changed, by position; a moved item went and came."""
+    old, new = _spelt(before), _spelt(after)
+    start = next((index for index, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), min(len(old), len(new)))
+    end = next((index for index, (one, other) in enumerate(_backwards(old, new, start)) if one != other), min(len(old), len(new)) - start)
+    left, right = before[start : len(before) - end], after[start : len(after) - end]
+    if len(left) == len(right) == 1:
+        yield from _changes(left[0], right[0], (*place, str(start)))
+    elif not (left and right):
+        for index, item in enumerate(left or right, start):
+            told = _short(canonical_json(item))
+            yield (*place, str(index)), told if left else "", "" if left else told
+    else:
+        yield from _mixed(old, new, place)
+
+
+def _backwards(old: list[Any], new: list[Any], start: int) -> Iterator[tuple[Any, Any]]:
+    """Yield the items of both lists from their ends, as far as the part that begins at `start` reaches."""
+    return zip(reversed(old[start:]), reversed(new[start:]), strict=False)
+
+
+def _mixed(old: list[Any], new: list[Any], place: tuple[str, ...]) -> Iterator[_Change]:
+    """Yield what deepdiff finds in two lists whose leaves are spelt."""
+    from deepdiff import DeepDiff  # noqa: PLC0415, it imports pandas, which other states need not pay for
     from deepdiff.helper import notpresent  # noqa: PLC0415, as above
 
-    found = DeepDiff(_spelt(before), _spelt(after), view="tree", verbose_level=2, threshold_to_diff_deeper=0)
+    found = DeepDiff(old, new, view="tree", verbose_level=2, threshold_to_diff_deeper=0)
     for change in (change for kind in found.values() for change in kind):
         inside = (str(part) for part in change.path(output_format="list"))
-        old, new = ("" if side is notpresent else _short(_spelling(side)) for side in (change.t1, change.t2))
-        yield (*place, *inside), old, new
+        gone, come = ("" if side is notpresent else _short(_spelling(side)) for side in (change.t1, change.t2))
+        yield (*place, *inside), gone, come
 
 
 def _spelt(value: JsonValue) -> Any:

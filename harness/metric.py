@@ -75,8 +75,10 @@ class Tally(Count):
 
     def sets_aside(self, trial: Trial) -> bool:
         """Tell whether a quarantine keeps a trial from deciding."""
+        if trial.case not in self.quarantined:
+            return False
         stopped = any(score.check == OVER_BUDGET for score in trial.scores)
-        return trial.case in self.quarantined and trial.outcome in {"pass", "fail", "error"} and not trial.live and not stopped
+        return trial.outcome in {"pass", "fail", "error"} and not trial.live and not stopped
 
     def figures(self) -> dict[str, float | None]:
         """Return the value of every figure by its name."""
