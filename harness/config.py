@@ -21,13 +21,12 @@ from harness.errors import ConfigError
 from harness.metric import names as metric_names
 from harness.price import Price
 from harness.schema import Value, first_problem, nearest, problem_place
-from harness.terms import Bound, Gate, Quarantine
+from harness.terms import Bound, Gate, Quarantine, is_passed_share
 
 DEFAULT = "default"
 _OPEN_METRIC = re.compile(
     r"route\.[^.]+\.(?:accuracy|ece)|node\..+\.duration_s\.p(50|95)"
 )  # a router may be named in cases only, nodes are the graph's
-_IS_PASSED_SHARE = re.compile(r"pass\.rate|[^.]+\.pass_rate|route\.(?:[^.]+\.)?accuracy")
 _SHARES = "pass.rate, <check>.pass_rate, route.accuracy or route.<node>.accuracy"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LOOPBACK = re.compile(r"(?:127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}")
@@ -283,7 +282,7 @@ def _check_gate(name: str, suite: Suite, text: str, shown: str) -> None:
         if bound == Bound():
             message = f"{place}: the bound of {metric!r} is empty; give min, max, max_drop, max_rise_pct or non_inferiority"
             raise ConfigError(message)
-        if bound.non_inferiority is not None and not _IS_PASSED_SHARE.fullmatch(metric):
+        if bound.non_inferiority is not None and not is_passed_share(metric):
             message = f"{place}: non_inferiority of {metric!r}: it is for shares that each case passes or not, {_SHARES}; use max_rise_pct"
             raise ConfigError(message)
 

@@ -195,7 +195,7 @@ class Tally(Count):
         }
 
     def _rates(self) -> dict[str, Metric]:
-        happened, kept = self._happened, self.passed + self.failed + self.unscored
+        happened, kept = self._happened, self.passed + self.failed + self.unscored or self.errors
         return {
             "limit_hit.rate": self._known(_share(happened["limit"], happened["traced"])),
             "fallback.rate": self._known(_share(happened["fallback"], happened["could fall back"])),

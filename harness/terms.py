@@ -1,6 +1,7 @@
 """The terms that a gate holds a suite to: bounds of metrics, presets of them, cases in quarantine."""
 
 import datetime as dt
+import re
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
@@ -8,7 +9,13 @@ from pydantic import ConfigDict, Field, StringConstraints
 from harness.schema import Value
 
 Preset = Literal["production"]
+_PASSED_SHARE = re.compile(r"pass\.rate|[^.]+\.pass_rate|route\.(?:[^.]+\.)?accuracy")
 _Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+def is_passed_share(metric: str) -> bool:
+    """Tell a metric that counts what passed, case by case, from a rate of something else and from an amount."""
+    return _PASSED_SHARE.fullmatch(metric) is not None
 
 
 class NonInferiority(Value):

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from harness.baseline import OLD_AFTER_DAYS, Baseline
-from harness.compare import is_share
 from harness.errors import ExitCode
 from harness.experiment import SuiteProvenance
 from harness.gate.verdict import Finding, finding, listed
 from harness.standing import Standing
 from harness.stats import mean, quantile
 from harness.tally import counted
+from harness.terms import is_passed_share
 
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
@@ -60,29 +60,31 @@ class Against:
 
     def before(self, name: str) -> float | None:
         """Return the baseline's figure of a metric over the shared cases; None where it cannot be told."""
-        if self._is_whole:
-            return self.baseline.standings.metrics.get(name)
-        return _of_cases(name, [self._base[case].values[_stored(name)] for case in self._compared(name)])
+        cases = self._compared(name)
+        if not cases:
+            return self.baseline.standings.metrics.get(name) if self._is_whole else None
+        return _of_cases(name, [self._base[case].values[_stored(name)] for case in cases])
 
     def after(self, name: str) -> float | None:
         """Return the candidate's figure of a metric over the shared cases; None where it cannot be told."""
-        if self._is_whole:
-            return self._metrics.get(name)
-        if is_share(name):
-            return mean([self._share(case, name) for case in self._compared(name)])
-        known = (self._candidate[case].values for case in self._compared(name))
+        cases = self._compared(name)
+        if not cases:
+            return self._metrics.get(name) if self._is_whole else None
+        if is_passed_share(name):
+            return mean([self._share(case, name) for case in cases])
+        known = (self._candidate[case].values for case in cases)
         return _of_cases(name, [values[_stored(name)] for values in known if _stored(name) in values])
 
     @cached_property
     def _is_whole(self) -> bool:
-        """Tell whether both sides have just the same cases; else both figures are made of those that are compared."""
-        return len(self.shared) == len(self._base) == len(self._candidate)
+        """Tell whether figures that cannot be made of single cases can be compared: those of all cases of the baseline."""
+        return len(self.shared) == len(self._base)
 
     def _compared(self, name: str) -> list[str]:
         """Return the shared cases that the baseline has measured: for an amount also the candidate, unless it did so nowhere."""
         measured = [case for case in self.shared if _stored(name) in self._base[case].values]
         both = [case for case in measured if _stored(name) in self._candidate[case].values]
-        return measured if is_share(name) or not both else both
+        return measured if is_passed_share(name) or not both else both
 
     def differences(self, name: str) -> dict[str, float]:
         """Return the difference of each case that the baseline has measured, candidate less base; an unmeasured one counts as 0."""

@@ -21,7 +21,7 @@ def quarantined(provenance: SuiteProvenance, tally: Tally, today: dt.date | None
     for case, one in sorted(provenance.quarantine.items()):
         who = f"owner {one.owner}: {one.reason}"
         if today is not None and today > one.until:
-            yield f"the quarantine of case {case!r} expired on {one.until} ({who}): it decides again; mend it, or set a new `until`"
+            yield f"the quarantine of case {case!r} expired on {one.until} ({who}): it decides again; mend it, or renew it"
         elif case in tally.set_aside:
             yield f"case {case!r} is in quarantine until {one.until} ({who}): {_came_to(tally.set_aside[case])}; that decides nothing"
 
