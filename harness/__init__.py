@@ -11,16 +11,13 @@ __all__ = ["load_experiment"]
 
 
 def load_experiment(experiment: "str | Path") -> "ExperimentFolder":
-    """Return a stored experiment by its path, or by its id or `latest` in the project of the current folder.
+    """Return a stored experiment by its path, or by its id or `latest` in the project that the current folder is in.
 
     `head()` is what was run, `trials()` reads the trials one by one, `trials_frame()` gives them as a pandas table. ExperimentMissing
     where there is none.
     """
-    from harness import config, store  # noqa: PLC0415, `import harness` costs nothing
-    from harness.errors import ConfigError  # noqa: PLC0415, as above
+    from harness import store  # noqa: PLC0415, `import harness` costs nothing
 
-    try:
-        root = config.find(Path.cwd()).parent
-    except ConfigError:
-        root = Path.cwd()
+    here = Path.cwd()
+    root = next((folder for folder in (here, *here.parents) if store.experiments_folder(folder).is_dir()), here)
     return store.open_experiment(root, str(experiment))

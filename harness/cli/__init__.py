@@ -13,6 +13,7 @@ from harness.cli import (  # noqa: F401, they add their commands
     serve,
     show,
     sweep,
+    trend,
     view,
 )
 from harness.cli.group import main

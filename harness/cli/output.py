@@ -100,8 +100,8 @@ def _against_baselines(folder: "ExperimentFolder", config_path: Path | None) -> 
     from harness.compare import compare
 
     baselines = store.read_baselines(find_root(config_path), tuple(suite.name for suite in folder.head().suites))
-    gathered = folder.gathered() if baselines else {}
-    return {name: compare(baseline.standings, gathered[name].standings) for name, baseline in baselines.items()}
+    now = folder.standings() if baselines else {}
+    return {name: compare(baseline.standings, now[name]) for name, baseline in baselines.items()}
 
 
 def _is_step_summary(path: Path) -> bool:

@@ -90,12 +90,14 @@ def _clock(kind: "ClockKind") -> "contextlib.AbstractContextManager[None]":
 
 def _started(project: "Project", asked: Asked) -> "tuple[Plan, ExperimentFolder]":
     from harness import store
+    from harness.experiment import suite_name
     from harness.runner import run as runner
 
     selecting = asked.selecting
     if selecting["failing"] is not None:
         selecting = {**selecting, "failing": store.open_experiment(project.root, selecting["failing"]).path.name}
     plan = make_plan(project, asked.repeat, selecting)
+    store.read_baselines(project.root, tuple(suite_name(bench.name, bench.variant) for bench in plan.benches))  # told before the run
     return plan, runner.begin(plan, now=now(), command=runner.command_line(asked.repeat, selecting))
 
 

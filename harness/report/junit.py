@@ -27,9 +27,11 @@ class _Case(NamedTuple):
 
 def junit(experiment: str, summaries: Sequence[Summary], trials: Iterable[Trial]) -> str:
     """Return the file; trials keep their order within their suite."""
-    cases: dict[str, list[_Case]] = {summary.provenance.name: [] for summary in summaries}
+    by_name = {summary.provenance.name: summary for summary in summaries}
+    cases: dict[str, list[_Case]] = {name: [] for name in by_name}
     for trial in trials:
-        cases[suite_name(trial.suite, trial.variant)].append(_testcase(trial, experiment))
+        name = suite_name(trial.suite, trial.variant)
+        cases[name].append(_testcase(trial, _quarantine(trial, by_name[name]), experiment))
     suites = "".join(_testsuite(summary, cases[summary.provenance.name], experiment) for summary in summaries)
     totals = [_counts(summary) for summary in summaries]
     known = ("tests", "failures", "errors")  # the schema has no attribute `skipped` here
@@ -43,9 +45,9 @@ def _counts(summary: Summary) -> dict[str, int]:
     tally = summary.tally
     return {
         "tests": tally.trials + 1,
-        "failures": tally.failed + _fails(summary.verdict),
-        "errors": tally.errors + tally.stale,
-        "skipped": tally.unscored,
+        "failures": tally.decisive.failed + _fails(summary.verdict),
+        "errors": tally.decisive.errors + tally.stale,
+        "skipped": tally.unscored + sum(outcomes["fail"] + outcomes["error"] for outcomes in tally.set_aside.values()),
     }
 
 
@@ -90,11 +92,20 @@ def _fails(verdict: SuiteVerdict) -> bool:
     return verdict.exit_code is not ExitCode.PASS
 
 
-def _testcase(trial: Trial, experiment: str) -> _Case:
+def _testcase(trial: Trial, quarantine: str, experiment: str) -> _Case:
     name = trial.case if trial.repeat == 1 else f"{trial.case} [repeat {trial.repeat}]"
     time_s = _taken(trial)
-    xml = _element(suite_name(trial.suite, trial.variant), name, _time([time_s]), _outcome(trial, experiment))
+    xml = _element(suite_name(trial.suite, trial.variant), name, _time([time_s]), quarantine or _outcome(trial, experiment))
     return _Case(xml, time_s)
+
+
+def _quarantine(trial: Trial, summary: Summary) -> str:
+    """Return what is said of a trial that failed or crashed in quarantine; nothing of any other."""
+    if trial.outcome not in {"fail", "error"} or not summary.tally.sets_aside(trial):
+        return ""
+    why = summary.provenance.quarantine[trial.case]
+    told = f"in quarantine until {why.until} (owner {why.owner}: {why.reason}); {trial.outcome}: {'; '.join(trial.reasons)}"
+    return f"<skipped message={_attribute(told)}/>\n"
 
 
 def _element(classname: str, name: str, time: str, problem: str) -> str:

@@ -4,14 +4,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.compare import CasePair, Comparison
-from harness.experiment import Bound
 from harness.gate import Summary, overall_verdict
+from harness.report.compared import sentence
 from harness.report.failing import failing_cases
 from harness.report.figure import UNKNOWN, count, dollars, figure, percent
 from harness.report.markdown_details import details
 from harness.report.markup import bullets, command, escaped, table
 from harness.report.text import excerpt, line, shell_word
 from harness.tally import Failure, counted
+from harness.terms import Bound
 
 LIMIT = 60_000
 """Characters of a whole summary: GitHub takes 65,536 of a comment and 1 MiB of a job's summary."""
@@ -99,8 +100,7 @@ def _sentences(texts: Sequence[str]) -> Iterator[str]:
 
 def _against(comparison: Comparison) -> Iterator[str]:
     """Say what moved against the baseline, the cases that got worse by name."""
-    moved = ", ".join(f"{number:,} {movement}" for movement, number in comparison.counts.items() if number)
-    yield from ("", "### Against the baseline", "", f"{counted(len(comparison.pairs), 'case')}: {moved or 'none'}")
+    yield from ("", "### Against the baseline", "", escaped(sentence(comparison)))
     told = [pair for pair in comparison.pairs if pair.movement not in {"same", "better"}]
     if told:
         yield from table(("case", "movement", "before", "now"), map(_pair, told[:_CASES_SHOWN]), left=4)

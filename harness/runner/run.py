@@ -211,8 +211,11 @@ def finish(
     """Judge the experiment against its baselines and mark it done, or stopped, with what it did: exchanges played, sockets opened."""
     head = folder.head().model_copy(update={"status": "stopped" if stopped else "done", "stopped": stopped})
     counts: Counter[str] = Counter()
-    baselines = store.read_baselines(root, tuple(suite.name for suite in head.suites))
-    summaries = judge_experiment(head, _counted(folder.trials(), counts), baselines=baselines, forgiving=forgiving)
+    names = tuple(suite.name for suite in head.suites)
+    keeping = store.Keeping(names)
+    trials = _counted(folder.trials(), counts, keeping)
+    today = now.date()
+    summaries = judge_experiment(head, trials, baselines=store.read_baselines(root, names), forgiving=forgiving, today=today)
     done = {
         "finished_at": now.isoformat(timespec="seconds"),
         "exchanges_played": counts["played"],
@@ -221,10 +224,12 @@ def finish(
     }
     head = head.model_copy(update=done)
     folder.write_head(head)
+    keeping.keep(folder.path, [(summary.provenance, summary.tally) for summary in summaries])
     return head, summaries
 
 
-def _counted(trials: Iterator[Trial], counts: Counter[str]) -> Iterator[Trial]:
+def _counted(trials: Iterator[Trial], counts: Counter[str], keeping: store.Keeping) -> Iterator[Trial]:
     for trial in trials:
         counts.update(played=trial.played, sockets=trial.sockets)
         yield trial
+        keeping.add(trial)

@@ -32,6 +32,7 @@ from harness.store.names import (
 from harness.store.played import CHANGED, played_exchanges, suites_as_played
 from harness.store.recordings import drop_unfinished, keep_unfinished, read_unfinished, recording_alone, unfinished_folder
 from harness.store.sources import active_path, read_active, read_dataset_text, read_prompts, read_script_text, write_active
+from harness.store.standings import Keeping
 from harness.store.sweeps import read_sweep, write_sweep
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Change",
     "ExperimentFolder",
     "Gathered",
+    "Keeping",
     "TrialKey",
     "active_path",
     "append_text",

@@ -25,7 +25,7 @@ import yaml
 from click.testing import CliRunner
 from openai_server import serving
 
-from harness import checks, config, dataset, experiment, gate, metric, price, script
+from harness import checks, config, dataset, experiment, gate, metric, price, script, terms
 from harness.cassette import normalise, segments, vcr_yaml
 from harness.checks import custom, output
 from harness.cli import main
@@ -352,7 +352,18 @@ CLI_OPTIONS = options_of(main)
 NAMES = {
     "config keys": (
         "docs/configuration.md",
-        fields(config.Config, config.Suite, config.Redact, config.Freeze, config.Variant, experiment.Bound, price.Price, dataset.Limits),
+        fields(
+            config.Config,
+            config.Suite,
+            config.Redact,
+            config.Freeze,
+            config.Variant,
+            terms.Bound,
+            terms.Gate,
+            terms.Quarantine,
+            price.Price,
+            dataset.Limits,
+        ),
     ),
     "case fields": (
         "docs/configuration.md",
@@ -379,7 +390,7 @@ NAMES = {
     "match policies": ("docs/cassettes.md", set(get_args(segments.Policy))),
     "faults": ("docs/faults.md", {*get_args(dataset.ModelFault), *get_args(dataset.ToolFault)}),
     "checks": ("docs/checks.md", {*checks.BUILT_IN, "unused"}),
-    "bounds": ("docs/checks.md", fields(experiment.Bound)),
+    "bounds and quarantine": ("docs/gates.md", fields(terms.Bound, terms.NonInferiority, terms.Quarantine) | {"preset"}),
     "modes and ends": ("docs/checks.md", {*get_args(dataset.Mode), *get_args(dataset.ArgsMode), *get_args(dataset.End)}),
     "operators": ("docs/checks.md", set(output.OPERATORS)),
     "parameters of a check": ("docs/checks.md", set(custom.PARAMETERS)),

@@ -67,7 +67,7 @@ def test_the_summary_says_what_got_worse(recorded):
 
     assert recorded.harness("run", "-o", "out/summary.md").code == 1
     text = (recorded.root / "out/summary.md").read_text()
-    assert "3 cases: 1 worse, 2 same" in text
+    assert "0 better, 1 worse, 2 same" in text
     assert "| case-002 | worse | pass | fail |" in text
     assert text.index("### Against the baseline") < text.index("### Cases that did not pass")
     assert max(recorded.root.glob("reports/experiments/*/summary.md")).read_text() == text

@@ -324,7 +324,7 @@ def test_a_summary_says_what_got_worse() -> None:
         sides.append((trials, Standings(provenance=provenance(cases=3), metrics=metrics, nodes=roll.nodes(), cases=roll.cases())))
     head = experiment(provenance(cases=3))
     shown = markdown.markdown("x", judge_experiment(head, sides[1][0]), {"support_triage": compare(sides[0][1], sides[1][1])})
-    assert "3 cases: 1 worse, 2 same" in shown
+    assert "0 better, 1 worse, 2 same" in shown
     assert "| b | worse | pass; classify: billing | fail; classify: technical |" in shown
     assert "| route.accuracy | 100.0 % | 66.7 % |" in shown
 

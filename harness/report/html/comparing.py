@@ -10,7 +10,7 @@ from harness.baseline import Baseline
 from harness.compare import MOVEMENTS, CasePair, Comparison, compare
 from harness.difference import differences
 from harness.experiment import Experiment, SuiteProvenance, Trial, suite_name
-from harness.report.comparison import sentence
+from harness.report.compared import sentence
 from harness.report.html.evidence import Evidence, PromptTexts
 from harness.report.html.pointer import divergence, router_step, suspect
 from harness.report.html.transcripts import Transcripts

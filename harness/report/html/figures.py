@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.compare import Comparison, MetricChange, is_share
-from harness.experiment import Bound
 from harness.gate import Summary
 from harness.gate.bounds import broken, moved_too_far
 from harness.ledger import Ledger, Spent
@@ -13,6 +12,7 @@ from harness.report.figure import figure
 from harness.report.html.evidence import Past
 from harness.standing import Standing
 from harness.stats import bootstrap_interval, wilson
+from harness.terms import Bound
 
 _DIGITS = 6
 
