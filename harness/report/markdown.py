@@ -4,19 +4,21 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.compare import CasePair, Comparison
+from harness.experiment import SuiteProvenance
 from harness.gate import Summary, overall_verdict
 from harness.report.compared import sentence
 from harness.report.failing import failing_cases
 from harness.report.figure import UNKNOWN, count, dollars, figure, percent
 from harness.report.markdown_details import details
 from harness.report.markup import bullets, command, escaped, table
-from harness.report.text import excerpt, line, shell_word
+from harness.report.text import excerpt, shell_word
 from harness.tally import Failure, counted
 from harness.terms import Bound
 
 LIMIT = 60_000
 """Characters of a whole summary: GitHub takes 65,536 of a comment and 1 MiB of a job's summary."""
 
+_PLAIN = re.compile(r"(?!(and|or|not)\Z)[\w.-]*\w")  # what --filter takes as one name
 _CASES_SHOWN = 20
 _REASONS_SHOWN = 3
 _SENTENCES_SHOWN = 20
@@ -130,7 +132,17 @@ def _failing(summary: Summary, experiment: str) -> Iterator[str]:
     yield from table(("case", "outcome", "why"), [_failing_row(case, found) for case, found in cases[:_CASES_SHOWN]], left=3)
     if len(cases) > _CASES_SHOWN:
         yield from ("", f"and {len(cases) - _CASES_SHOWN:,} more")
-    yield from command(f"harness show {shell_word(experiment)} {shell_word(cases[0][0])}")
+    yield from command(*_closer(summary.provenance, experiment, cases[0][0]))
+
+
+def _closer(of: SuiteProvenance, experiment: str, case: str) -> tuple[str, ...]:
+    """Return the commands that show a case: from this experiment, or at one's desk, where it is replayed first."""
+    show = f"harness show {shell_word(experiment)} {shell_word(case)}"
+    if not _PLAIN.fullmatch(case):
+        return (show,)
+    variant = "" if of.variant == "default" else f" --variant {shell_word(of.variant)}"
+    replayed = f"harness run {shell_word(of.suite)}{variant} --filter {case}; harness show latest {case}"
+    return show, "# or, without this experiment:", replayed
 
 
 def _failing_row(case: str, failures: Sequence[Failure]) -> tuple[str, str, str]:
@@ -153,5 +165,5 @@ def _bounds(summary: Summary) -> Iterator[str]:
 
 
 def _asked(bound: Bound) -> str:
-    asked = bound.model_dump(exclude_defaults=True)
-    return line(", ".join(f"{name} {value}" for name, value in asked.items()))
+    asked = bound.model_dump(exclude_none=True)
+    return ", ".join(f"{name} {' '.join(map(str, value.values())) if isinstance(value, dict) else value}" for name, value in asked.items())

@@ -38,6 +38,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, left: int) -> I
         yield f"| {' | '.join(row)} |"
 
 
-def command(words: str) -> Iterator[str]:
-    """Yield a command line to be copied, behind an empty line."""
-    yield from ("", "```sh", words, "```")
+def command(*lines: str) -> Iterator[str]:
+    """Yield command lines to be copied, behind an empty line."""
+    yield from ("", "```sh", *lines, "```")

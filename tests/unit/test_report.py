@@ -82,7 +82,8 @@ def trace(*, cost_usd: float | None = 0.000123, **fields: Any) -> Trace:
 
 def trial(case: str, outcome: Outcome = "pass", *scores: Score, suite: str = "support_triage", **fields: Any) -> Trial:
     """Return a trial of one suite."""
-    return Trial(suite=suite, variant="default", case=case, outcome=outcome, scores=scores, **{"trace": trace(), "played": 2, **fields})
+    known = {"trace": trace(), "played": 2, "variant": "default"}
+    return Trial(suite=suite, case=case, outcome=outcome, scores=scores, **{**known, **fields})
 
 
 def route(expected: str, actual: str, **detail: Any) -> Score:
@@ -307,6 +308,21 @@ def test_a_summary_fits_in_a_comment() -> None:
     assert len(shown) <= markdown.LIMIT
     assert re.search(r"\n\d+ sections did not fit in here", shown)
     assert all(f"| {suite} | **fail** |" in shown for suite in suites)
+
+
+def test_a_summary_says_how_to_look_closer() -> None:
+    """The commands show the case from this experiment, or replay it at one's desk under its variant; a name that is no filter is not one."""
+    for case, variant, told in (
+        ("refund-2", "v2", "harness run triage --variant v2 --filter refund-2; harness show latest refund-2"),
+        ("refund-2", "default", "harness run triage --filter refund-2; harness show latest refund-2"),
+        ("it's 'not'", "default", None),
+        ("not", "default", None),
+    ):
+        one = trial(case, "fail", failed("output", "output.text", "wrong"), suite="triage", variant=variant)
+        shown = markdown.markdown("x", judge_experiment(experiment(provenance("triage", variant=variant)), [one]))
+        block = shown.partition("```sh\n")[2].partition("\n```")[0].splitlines()
+        assert block[0] == f"harness show x {text.shell_word(case)}"
+        assert block[2:] == ([told] if told else [])
 
 
 def test_a_summary_says_what_got_worse() -> None:
