@@ -112,8 +112,7 @@ def _played(root: Path, experiment: str, trial: "Trial") -> "tuple[Exchange, ...
 
     folder = store.open_experiment(root, experiment)
     head = folder.head()
-    keys = [one.key[:3] for one in folder.trials()]
-    if suite_name(trial.suite, trial.variant) in store.suites_as_played(root, head, keys):
+    if suite_name(trial.suite, trial.variant) in store.suites_as_played(root, head, tuple(folder.cases())):
         return store.played_exchanges(root, head, trial)
     if trial.trace.calls:
         click.echo(f"harness: {store.CHANGED}", err=True)

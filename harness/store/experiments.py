@@ -69,6 +69,22 @@ class ExperimentFolder:
                 if line.endswith(b"\n"):
                     yield self._trial(line, number)
 
+    def cases(self) -> Iterator[tuple[str, str, str]]:
+        """Read which suite, variant and case each trial is of, and no more of it."""
+        if not self.trials_path.is_file():
+            return
+        with self.trials_path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.endswith(b"\n"):
+                    yield self._names(line, number)
+
+    def _names(self, line: bytes, number: int) -> tuple[str, str, str]:
+        try:
+            found = json.loads(line)
+            return found["suite"], found["variant"], found["case"]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return self._trial(line, number).key[:3]
+
     def trials_frame(self) -> "pd.DataFrame":
         """Return the trials as a pandas table with one row each, as `harness.report.frame` says."""
         from harness.report.frame import frame  # noqa: PLC0415, pandas is for those who ask for it

@@ -45,7 +45,7 @@ def test_ci_gets_plain_lines(recorded):
 
     assert "\x1b" not in sent
     assert "\r" not in sent.replace("\r\n", "\n")
-    assert re.findall(r"^\d+/3 trials in \d+:\d\d\r$", sent, re.MULTILINE) == [sent.split("\n")[0]]
+    assert len(re.findall(r"^3/3 trials in \d+:\d\d\r$", sent, re.MULTILINE)) == 1
 
 
 def test_the_width_of_the_terminal_is_used(recorded):
@@ -110,7 +110,7 @@ def test_a_long_wait_is_counted_on_a_terminal(recorded):
     """While a recorded wait passes, a terminal shows how much of it is over; nothing of that stays."""
     take(recorded, 9.0)
 
-    _, sent = on_terminal(recorded.root, "show", "latest", "case-000", "--play", "--speed", "10")
+    _, sent = on_terminal(recorded.root, "show", "latest", "case-000", "--play", "--speed", "5")
     assert re.search(r"\r +\d\.\d s of 9\.0 s\r", sent)
     assert re.search(r" s of 9\.0 s\r\x1b\[K", sent)
 

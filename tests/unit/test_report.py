@@ -311,7 +311,7 @@ def test_a_summary_fits_in_a_comment() -> None:
 
 
 def test_a_summary_says_how_to_look_closer() -> None:
-    """The commands show the case from this experiment, or replay it at one's desk under its variant; a name that is no filter is not one."""
+    """The commands show the case from this experiment, or replay it at one's desk under its variant, unless its name is no filter."""
     for case, variant, told in (
         ("refund-2", "v2", "harness run triage --variant v2 --filter refund-2; harness show latest refund-2"),
         ("refund-2", "default", "harness run triage --filter refund-2; harness show latest refund-2"),
