@@ -119,6 +119,7 @@ def _trial(record: Mapping[str, JsonValue], fields: Fields, suite: str, case: st
         variant="default",
         case=case,
         repeat=repeat,
+        draw=repeat,
         outcome=outcomes[score.status],
         scores=(score,),
         trace=_trace(_first(record, (fields.messages,) if fields.messages else MESSAGES)),

@@ -260,6 +260,7 @@ def _notes(provenance: SuiteProvenance, tally: Tally, against: Against | None, b
         never = sorted(provenance.latencies.keys() - tally.executed)
         yield from (f"`latencies` names tool {name!r}, which no trial executed{nearest(name, tally.executed)}" for name in never)
     yield from _left_to_bounds(provenance, tally, before)
+    yield from _drawn_again(provenance, tally)
     for drift in tally.drift:
         yield f"drift: {drift.part} in {counted(drift.calls, 'call')} of {counted(len(drift.cases), 'case')}: {listed(drift.cases)}"
     if tally.unused:
@@ -267,6 +268,14 @@ def _notes(provenance: SuiteProvenance, tally: Tally, against: Against | None, b
         yield f"{exchanges} not asked for in {counted(len(tally.unused), 'case')}: {listed(tuple(tally.unused))}"
     for check, (cases, reason) in tally.unscored_checks.items():
         yield f"check {check!r} could not measure {counted(len(cases), 'case')} ({reason}): {listed(cases)}"
+
+
+def _drawn_again(provenance: SuiteProvenance, tally: Tally) -> Iterator[str]:
+    """Say that repeats replayed one recording more than once: they show how steady the agent's code is, not the model."""
+    if tally.drawn_again:
+        command = f"{record_command(provenance.cassettes or provenance.suite, provenance.variant, None)} --repeat {tally.repeats}"
+        cases = counted(len(tally.drawn_again), "case")
+        yield f"{cases} ran more often than recorded, so pass@k and pass^k tell nothing of the model there; `{command}` draws anew"
 
 
 def _left_to_bounds(provenance: SuiteProvenance, tally: Tally, before: Mapping[str, float | None]) -> Iterator[str]:
