@@ -72,10 +72,10 @@ class Tally(Count):
             **self._spending_metrics("cost_usd"),
             "cost_usd.p95": self._spent("cost_usd", quantile(self._numbers["cost_usd"], 0.95)),
             **self._spending_metrics("tokens"),
-            "model_calls.mean": self._known(mean(self._numbers["model_calls"]), "calls"),
-            "tool_calls.mean": self._known(mean(self._numbers["tool_calls"]), "tools"),
-            "steps.mean": self._known(mean(self._numbers["steps"]), "steps"),
-            "steps.max": self._known(max(self._numbers["steps"], default=None), "steps"),
+            "model_calls.mean": self._seen(mean(self._numbers["model_calls"]), "calls"),
+            "tool_calls.mean": self._seen(mean(self._numbers["tool_calls"]), "tools"),
+            "steps.mean": self._seen(mean(self._numbers["steps"]), "steps"),
+            "steps.max": self._seen(max(self._numbers["steps"], default=None), "steps"),
             **{name: self._lasted(share, self._numbers["duration_s"]) for name, share in DURATIONS.items()},
             **self._node_metrics(),
             **{name: self._first_token(share) for name, share in FIRST_TOKENS.items()},
@@ -125,13 +125,14 @@ class Tally(Count):
             return self._known(value)
         models = ", ".join(repr(model) for model in sorted(self._unknown[name])[:5])
         what = "cost" if name == "cost_usd" else "tokens"
-        return Metric(reason=f"{what} unknown in {unknown} of {counted(self.trials - self.stale, 'trial')}: {models}")
+        named = f": {models}" if models else ""
+        return Metric(reason=f"{what} unknown in {unknown} of {counted(self.trials - self.stale, 'trial')}{named}")
 
     def _lasted(self, share: float, durations: Sequence[float]) -> Metric:
         in_real_time = self._happened["in real time"]
         if in_real_time:
             return Metric(reason=f"{counted(in_real_time, 'trial')} ran in real time, whose durations are no figures")
-        return self._known(quantile(durations, share), "durations")
+        return self._seen(quantile(durations, share), "durations")
 
     def _first_token(self, share: float) -> Metric:
         unknown = self._happened["first token unknown"]
@@ -166,6 +167,10 @@ class Tally(Count):
         share = self.coverage[kind].share
         return Metric(reason=f"the graph has no {kind}") if share is None else self._known(share)
 
+    def _seen(self, value: float | None, of: str) -> Metric:
+        """Return a figure of something that every trial has to show: what is known of some of them alone is none."""
+        return self._known(None if self._happened[f"{of} unseen"] else value, of)
+
     def _known(self, value: float | None, of: str = "") -> Metric:
         return Metric(reason=self._no_evidence(of)) if value is None else Metric(value=round(value, _DIGITS))
 
@@ -177,6 +182,8 @@ class Tally(Count):
             return "every trial is stale"
         if self._happened[f"{of} unseen"]:
             return f"the {of} of an agent that ran elsewhere were not seen"
+        if self._happened["calls unseen"] and self.measured and of in {"", "models", "tools"}:
+            return "the calls of an agent that ran elsewhere were not seen"
         if of == "models" or (of == "tools" and self.measured):
             return f"no trial called one of its {of}"
         of = "" if of in {"tools", "steps", "calls", "durations"} else of

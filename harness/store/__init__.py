@@ -18,6 +18,7 @@ from harness.store.experiments import (
     open_experiment,
     stored_experiments,
 )
+from harness.store.exports import export_digest, read_export
 from harness.store.files import read_bytes, write_text
 from harness.store.history import Change, changes, text_at
 from harness.store.names import (
@@ -51,6 +52,7 @@ __all__ = [
     "drop_unfinished",
     "exchanges_in",
     "experiments_folder",
+    "export_digest",
     "is_cassette",
     "keep_unfinished",
     "new_experiment",
@@ -62,6 +64,7 @@ __all__ = [
     "read_cassette",
     "read_dataset_text",
     "read_exchanges",
+    "read_export",
     "read_prompts",
     "read_script_text",
     "read_sweep",
