@@ -31,7 +31,7 @@ from harness.store.names import (
     refuse_colliding_cassettes,
 )
 from harness.store.recordings import drop_unfinished, keep_unfinished, read_unfinished, recording_alone, unfinished_folder
-from harness.store.sources import active_path, read_active, read_dataset_text, read_prompts, read_script_text, write_active
+from harness.store.sources import active_path, read_active, read_dataset_text, read_prompts, read_script_text, write_active, write_version
 from harness.store.sweeps import read_sweep, write_sweep
 
 __all__ = [
@@ -79,4 +79,5 @@ __all__ = [
     "write_cassette",
     "write_sweep",
     "write_text",
+    "write_version",
 ]
