@@ -117,7 +117,7 @@ def foresee(plan: Plan, *, everything: bool, repeat: int | None = None) -> Itera
         for task in tasks_of(plan):
             cassette = store.read_cassette(plan.project.root, task.suite, task.case.id)
             paid = store.read_unfinished(plan.project.root, task.suite, task.case.id)
-            for draw in range(1, wanted_draws(repeat, (*cassette, *paid)) + 1):
+            for draw in range(1, wanted_draws(repeat, cassette, paid) + 1):
                 paid_of_draw = tuple(exchange for exchange in paid if exchange.draw == draw)
                 yield from _foresee_draw(task, draw, runner, cassette, paid_of_draw, everything=everything)
     finally:

@@ -101,7 +101,7 @@ class _Recording:
         self._paid = store.read_unfinished(self._root, task.suite, task.case.id)
         self._base = () if terms.everything else self._before
         self._exchanges = (*self._base, *self._paid)
-        self._draws = wanted_draws(terms.repeat, (*self._before, *self._paid))
+        self._draws = wanted_draws(terms.repeat, self._before, self._paid)
         self._used: dict[tuple[str, int], frozenset[int]] = {}
         self._problems: list[str] = []
         self._left: set[int] = set()
@@ -189,8 +189,7 @@ class _Recording:
         name = (self._root, self._task.suite, self._task.case.id)
         if renewal.exchanges != self._before:
             store.write_cassette(*name, renewal.exchanges, self._redactor)
-        further = any(exchange.draw > self._draws for exchange in self._paid)  # what was paid of them waits for a recording of them
-        if not further and (self._is_whole() or not (self._left or self._paid)):
+        if self._is_whole() or not (self._left or self._paid):
             store.drop_unfinished(*name)
 
     def _recorded(self, renewal: Renewal, *, old_kept: bool) -> Recorded:
@@ -222,9 +221,10 @@ class _Recording:
         return variant if self._draws == 1 else f"{variant}draw {draw}: "
 
 
-def wanted_draws(repeat: int | None, exchanges: Sequence[Exchange]) -> int:
-    """Return how many draws to record: as many as are named, or else as there are."""
-    return repeat or max((exchange.draw for exchange in exchanges), default=1)
+def wanted_draws(repeat: int | None, recorded: Sequence[Exchange], paid: Sequence[Exchange]) -> int:
+    """Return how many draws to record: as many as are named, or else as there are; those that an interrupted recording began, too."""
+    wanted = repeat or max((exchange.draw for exchange in recorded), default=1)
+    return max(wanted, *(exchange.draw for exchange in paid), 1)
 
 
 def check_recorder(recorder: Recorder) -> None:

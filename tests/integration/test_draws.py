@@ -184,6 +184,19 @@ def test_draws_recorded_anew_wait_for_each_other(agent):
     assert (rest.code, stopped.json["total"]["asked"] + rest.json["total"]["asked"]) == (0, 4)
 
 
+def test_an_interrupted_recording_goes_on_with_the_draws_that_it_began(agent):
+    """What was paid of a second draw is not lost where only one is asked for afterwards."""
+    agent.record(SAID)
+    stopped = agent.record(SAID, "--all", "--repeat", "2", "--max-cost", "0.1", "--json")
+    assert (stopped.code, stopped.json["total"]["asked"]) == (7, 3)
+
+    rest = agent.record(SAID, "--all", "--repeat", "1", "--json")
+
+    assert (rest.code, rest.json["total"]["asked"], rest.json["total"]["taken_over"]) == (0, 1, 3)
+    assert draws(agent) == [None, None, 2, 2]
+    assert not list((agent.root / ".harness").rglob("*.yaml"))
+
+
 def test_a_dry_run_counts_the_draws(agent):
     """The dry run names the calls of the draws that lack, with the cost of the recorded ones, and sends nothing."""
     agent.record(SAID)
