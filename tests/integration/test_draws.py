@@ -189,6 +189,8 @@ def test_an_interrupted_recording_goes_on_with_the_draws_that_it_began(agent):
     agent.record(SAID)
     stopped = agent.record(SAID, "--all", "--repeat", "2", "--max-cost", "0.1", "--json")
     assert (stopped.code, stopped.json["total"]["asked"]) == (7, 3)
+    foreseen = agent.harness("record", "--all", "--repeat", "1", "--dry-run", "--json").json["calls"]
+    assert [(call["node"], call["draw"]) for call in foreseen] == [("answer", 2)]
 
     rest = agent.record(SAID, "--all", "--repeat", "1", "--json")
 

@@ -9,7 +9,7 @@ from harness.cassette import vcr_yaml
 from harness.cassette.change import changes
 from harness.cassette.draws import alike, draw_of, draws
 from harness.cassette.exchange import Exchange, Request, Response
-from harness.cassette.renewal import added
+from harness.cassette.renewal import added, anew
 from harness.cassette.segments import segments
 from harness.cassette.surplus import surplus
 from harness.cassette.tape import Cassette, Cursor
@@ -97,3 +97,22 @@ def test_a_renewal_keeps_draws_together():
     renewal = added(old, (exchange(1, asked="new"),), {"default": frozenset({0, 2})})
 
     assert [each.draw for each in renewal.exchanges] == [1, 1, 2]
+
+
+def test_a_changed_request_replaces_that_of_its_own_draw():
+    """Where one draw asks in another form, the exchange of another draw stays, however near it is."""
+    old = (exchange(1, asked="say a"), exchange(2, asked="say b now"))
+
+    renewal = added(old, (exchange(1, asked="say b"),), {"default": frozenset({2})})
+
+    assert renewal.exchanges == (exchange(1, asked="say b"), old[1])
+    assert renewal.changes == ("fix",)
+
+
+def test_an_answer_anew_is_held_against_that_of_its_own_draw():
+    """A draw that says what it said is no change, though another draw was answered otherwise."""
+    old = (exchange(1, said="a"), exchange(2, said="b"))
+
+    renewal = anew(old, (exchange(2, said="b"),), frozenset({"default"}))
+
+    assert (renewal.exchanges, renewal.changes) == ((old[1],), ("trim",))
