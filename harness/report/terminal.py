@@ -39,9 +39,10 @@ def show_experiment(experiment: Experiment, summaries: Sequence[Summary], *, wid
 def show_trial(trial: Trial, *, width: int = WIDTH, colour: bool = False) -> str:
     """Return one trial: steps, calls, tools, scores, what went wrong, and the final text."""
     repeat = f", repeat {trial.repeat}" if trial.repeat > 1 else ""
+    draw = f" of draw {trial.draw}" if trial.played and trial.draw < trial.repeat else ""
     title = f"{trial.suite}@{trial.variant}, case {trial.case!r}{repeat}: {trial.outcome} (ended as {trial.trace.ends})"
     spent = f"{_plural(trial.trace.total_tokens, 'token')}, {dollars(trial.trace.cost_usd)}"
-    played = f"exchanges: {trial.played} played, {trial.recorded} recorded, {trial.unused} unused; {spent}"
+    played = f"exchanges{draw}: {trial.played} played, {trial.recorded} recorded, {trial.unused} unused; {spent}"
     parts = [Text(title, style=trial.outcome), Text(played), *_measured(trial), *_sections(trial), *_reasons_of(trial), *_final_text(trial)]
     return rendered(parts, width, colour=colour)
 
