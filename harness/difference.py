@@ -37,7 +37,7 @@ def differences(base: Trial, candidate: Trial) -> tuple[Difference, ...]:
     return (
         *_sequence("path", before.nodes, after.nodes),
         *_sequence("tools", [_tool(tool.name, tool.args) for tool in before.tools], [_tool(tool.name, tool.args) for tool in after.tools]),
-        *_single("ends", before.ends, after.ends),
+        *_single("ends", _end(base), _end(candidate)),
         *_state(before, after),
         *_single("text", before.text or "", after.text or ""),
     )
@@ -45,6 +45,12 @@ def differences(base: Trial, candidate: Trial) -> tuple[Difference, ...]:
 
 def _tool(name: str, args: JsonValue) -> str:
     return f"{name}({canonical_json(args)})"
+
+
+def _end(trial: Trial) -> str:
+    """Return how a trial ended; of one that crashed or is stale, why."""
+    why = next(iter(trial.reasons), "no reason is noted")
+    return f"{trial.outcome}: {why}" if trial.outcome in {"error", "stale"} else trial.trace.ends
 
 
 def _single(kind: Kind, before: str, after: str) -> Iterator[Difference]:

@@ -36,8 +36,9 @@ class LiveAttempt(Value):
 class Trial(Value):
     """One run of one case under one variant.
 
-    `played` counts exchanges answered from the cassette, `recorded` live ones, `unused` those of its own variant that it did not ask
-    for; `sockets` counts connections opened to hosts that the config allows.
+    `draw` says which of several recordings of its case a repeat replayed, `played` counts exchanges answered from the cassette,
+    `recorded` live ones, `unused` those of its own variant and draw that it did not ask for; `sockets` counts connections opened to
+    hosts that the config allows.
     """
 
     suite: str
@@ -53,6 +54,7 @@ class Trial(Value):
     recorded: int = 0
     unused: int = 0
     sockets: int = 0
+    draw: int = 1
 
     @property
     def key(self) -> tuple[str, str, str, int]:

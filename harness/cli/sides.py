@@ -69,16 +69,25 @@ def _is_variant(config_path: Path | None, root: Path, name: str) -> bool:
 
 def _names_variant(config_path: Path | None, name: str) -> bool:
     suite, at, variant = name.partition("@")
-    try:
-        project = open_project(config_path)
-    except ConfigError:
+    if config_path is None and not _has_config():
         return False
+    project = open_project(config_path)
     suites = project.config.suites
     if suite not in suites:
         what = "suite" if at else "experiment, baseline file or suite"
         message = f"there is no {what} {suite!r}{nearest(suite, suites)}"
         raise UsageError(message)
     return _has_variant(project, suite, variant or "default")
+
+
+def _has_config() -> bool:
+    from harness import config
+
+    try:
+        config.find(Path.cwd())
+    except ConfigError:
+        return False
+    return True
 
 
 def _has_variant(project: "Project", suite: str, variant: str) -> bool:

@@ -55,7 +55,9 @@ def _worse(base: Standings, candidate: Standings, aside: frozenset[str]) -> Iter
     rose, fell = (tuple(sorted(case for case, by in moved.items() if by * sign > 0)) for sign in (1, -1))
     if len(fell) > len(rose) and mcnemar(len(rose), len(fell)) <= SIGNIFICANT:
         what = f"the candidate passes fewer cases: {len(rose):,} better, {len(fell):,} worse of {counted(len(moved), 'case')}"
-        yield finding(ExitCode.GATE_FAILED, f"{what}, which is no chance (p ≤ {SIGNIFICANT:g})", fell)
+        lost = any(not candidate.cases[case].measured or candidate.cases[case].had("error") for case in fell)
+        counting = ", what crashed or was not measured among them" if lost else ""
+        yield finding(ExitCode.GATE_FAILED, f"{what}{counting}, which is no chance (p ≤ {SIGNIFICANT:g})", fell)
 
 
 def _paired(base: Standings, candidate: Standings) -> Iterator[tuple[str, Standing]]:

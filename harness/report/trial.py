@@ -51,13 +51,18 @@ def heading(trial: Trial) -> tuple[str, str, str]:
     trace = trial.trace
     repeat = f", repeat {trial.repeat}" if trial.repeat > 1 else ""
     title = f"{trial.suite}@{trial.variant}, case {trial.case!r}{repeat}: {trial.outcome} (ended as {trace.ends})"
-    tokens = "tokens unknown" if trace.total_tokens is None else counted(trace.total_tokens, "token")
-    spent = (
-        f"{counted(len(trace.model_calls), 'model call')}, {counted(len(trace.tools), 'tool call')}; {tokens}, {dollars(trace.cost_usd)}"
-    )
-    steps = "steps unknown" if "steps" in trace.unseen else counted(trace.supersteps, "step")
-    played = f"exchanges: {count(trial.played)} played, {count(trial.recorded)} recorded, {count(trial.unused)} unused"
-    return title, f"{steps}, {spent}; took {_took(trial)}", played
+    steps = None if "steps" in trace.unseen else trace.supersteps
+    calls = None if "calls" in trace.unseen else len(trace.model_calls)
+    tools = None if "tools" in trace.unseen else len(trace.tools)
+    did = ", ".join((_of(steps, "step"), _of(calls, "model call"), _of(tools, "tool call")))
+    spent = f"{_of(trace.total_tokens, 'token')}, {dollars(trace.cost_usd)}"
+    draw = f" of draw {trial.draw}" if trial.played and trial.draw < trial.repeat else ""
+    played = f"exchanges{draw}: {count(trial.played)} played, {count(trial.recorded)} recorded, {count(trial.unused)} unused"
+    return title, f"{did}; {spent}; took {_took(trial)}", played
+
+
+def _of(number: int | None, noun: str) -> str:
+    return f"{UNKNOWN} {noun}s" if number is None else counted(number, noun)
 
 
 def _heading(trial: Trial) -> list[Part]:

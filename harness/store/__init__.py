@@ -18,6 +18,7 @@ from harness.store.experiments import (
     open_experiment,
     stored_experiments,
 )
+from harness.store.exports import export_digest, read_export
 from harness.store.files import append_text, read_bytes, write_bytes, write_text
 from harness.store.history import Change, changes, text_at
 from harness.store.names import (
@@ -31,7 +32,7 @@ from harness.store.names import (
 )
 from harness.store.played import CHANGED, played_exchanges, suites_as_played
 from harness.store.recordings import drop_unfinished, keep_unfinished, read_unfinished, recording_alone, unfinished_folder
-from harness.store.sources import active_path, read_active, read_dataset_text, read_prompts, read_script_text, write_active
+from harness.store.sources import active_path, read_active, read_dataset_text, read_prompts, read_script_text, write_active, write_version
 from harness.store.standings import Keeping
 from harness.store.sweeps import read_sweep, write_sweep
 
@@ -56,6 +57,7 @@ __all__ = [
     "drop_unfinished",
     "exchanges_in",
     "experiments_folder",
+    "export_digest",
     "is_cassette",
     "keep_unfinished",
     "new_experiment",
@@ -68,6 +70,7 @@ __all__ = [
     "read_cassette",
     "read_dataset_text",
     "read_exchanges",
+    "read_export",
     "read_prompts",
     "read_script_text",
     "read_sweep",
@@ -84,4 +87,5 @@ __all__ = [
     "write_cassette",
     "write_sweep",
     "write_text",
+    "write_version",
 ]

@@ -77,6 +77,19 @@ def test_a_side_that_is_not_there(pair, sides, said):
     assert len(experiments(pair)) == 2
 
 
+def test_a_config_that_cannot_be_read_is_the_problem(pair):
+    """A name that may be a suite needs the config; without any config, only experiments and baselines are known."""
+    pair.write("harness.toml", "[suites")
+    broken = pair.harness("compare", "agent", "agent@v2")
+    (pair.root / "harness.toml").unlink()
+    without = pair.harness("compare", "agent", "agent@v2")
+
+    assert (broken.code, without.code) == (2, 2)
+    assert "harness.toml: not TOML" in broken.err
+    assert "there is no experiment 'agent'" in without.err
+    assert pair.harness("compare", *experiments(pair)).code == 0
+
+
 def test_reports_of_a_comparison(pair):
     """-o writes Markdown and the document of --json; another suffix is refused before anything runs."""
     answer = pair.harness("compare", *experiments(pair), "-o", "out/c.md", "-o", "out/c.json", "--json")
@@ -269,6 +282,7 @@ def test_crashes_are_counted_apart(world):
     assert answer.code == 3
     assert "crashed: 2 cases\n  1 case: pass → error, classify: general → (no decision); drift: routing, content\n    c08\n" in answer.out
     assert "0 better, 0 worse, 2 crashed, 38 same" in answer.out
+    assert "ends: answer → error: RuntimeError in node 'classify': no such ticket" in answer.out
 
 
 def test_an_unfinished_experiment_is_refused(pair):

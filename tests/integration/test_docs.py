@@ -144,9 +144,9 @@ class Reader:
         folder = {"own": self._own, "reference": self._reference}[where]()
         for command, shown in commands_in(block):
             exit_code, out, err = self._command(_hurried(command) if where == "reference" else command, folder)
-            assert exit_code == (int(code or 0) if command.startswith(("harness run", "harness gate", "harness sweep")) else 0), (
-                f"{command}: {out}{err}"
-            )
+            assert exit_code == (
+                int(code or 0) if command.startswith(("harness run", "harness gate", "harness sweep", "harness import")) else 0
+            ), f"{command}: {out}{err}"
             assert re.search(_pattern(shown), _plain(out)), f"{block}: {command} says\n{out}{err}"
 
     def _command(self, command, folder):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from harness.difference import differences
 from harness.experiment import Trial
 from harness.schema import canonical_json
-from harness.trace import NodeStep, Place, ToolCall, Trace
+from harness.trace import Crash, NodeStep, Place, ToolCall, Trace
 
 
 def trial(**trace):
@@ -112,6 +112,16 @@ def test_path_tools_end_and_text():
         ("state", "k", "1", "2"),
         ("text", "", "hi", "ho"),
     ]
+
+
+def test_a_crash_is_told_with_its_reason():
+    """How a trial ended says what crashed, and where."""
+    crash = Crash(type="KeyError", message="'id'", node="look_up")
+    broken = trial(ends="error", crash=crash).model_copy(update={"outcome": "error"})
+
+    (found,) = differences(trial(), broken)
+
+    assert (found.kind, found.before, found.after) == ("ends", "answer", "error: KeyError in node 'look_up': 'id'")
 
 
 def test_a_runaway_path_is_told_by_its_length():
