@@ -6,7 +6,7 @@ import { Badge, count, dollars, plural, seconds, T, UNKNOWN, visible } from "./t
 import { useState } from "preact/hooks";
 
 const RANK = ["error", "stale", "fail", "inconclusive", "pass"];
-const FIRST = 8;
+const FIRST = 5;
 const COSTS = ["cost_usd.mean", "tokens.mean", "model_calls.mean", "duration_s.p50"];
 const OPEN_LINES = 40;
 const WORDS: Record<string, string> = { pass: "passed", fail: "failed", stale: "is stale", error: "has crashed cases", inconclusive: "is inconclusive" };
@@ -41,7 +41,7 @@ function Overview({ suites }: { suites: Suite[] }) {
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Suites">
       <table class="figures">
-        <thead><tr><th scope="col">suite</th><th scope="col">verdict</th><th scope="col">trials</th><th scope="col">passed</th><th scope="col">failed</th><th scope="col">errors</th><th scope="col">stale</th><th scope="col">against the baseline</th></tr></thead>
+        <thead><tr><th scope="col">suite</th><th scope="col" class="text">verdict</th><th scope="col">trials</th><th scope="col">passed</th><th scope="col">failed</th><th scope="col">errors</th><th scope="col">stale</th><th scope="col" class="text">against the baseline</th></tr></thead>
         <tbody>
           {suites.map((suite) => (
             <tr>

@@ -10,6 +10,7 @@ import { TrialsView } from "./table";
 import { Badge, T, visible } from "./text";
 import { TrialView } from "./trial";
 
+const TITLE = document.title;
 type Theme = "auto" | "light" | "dark";
 const NEXT: Record<Theme, Theme> = { auto: "light", light: "dark", dark: "auto" };
 
@@ -58,9 +59,12 @@ function Page({ report }: { report: Report }) {
   const route = useRoute();
   const place = route.parts.join("/");
   useEffect(() => {
+    document.documentElement.dataset.ready = "yes"; // after the effects of all that is inside: keys work from here on
+  }, []);
+  useEffect(() => {
     scrollTo(0, 0);
     const heading = document.querySelector("h1");
-    if (place && heading) document.title = `${heading.textContent} · ${visible(report.head.experiment.id)}`;
+    document.title = place && heading ? `${heading.textContent} · ${visible(report.head.experiment.id)}` : TITLE;
     if (place) document.getElementById("main")?.focus({ preventScroll: true });
   }, [place]);
   return (
@@ -95,7 +99,6 @@ Report.read().then(
     render(<Page report={report} />, root);
     openForPrint();
     setTimeout(() => report.prepare(), 200);
-    document.documentElement.dataset.ready = "yes";
   },
   (problem: unknown) => {
     document.querySelector("main")!.append(`This report cannot be read: ${problem}`);

@@ -116,9 +116,9 @@ function Calibration({ one }: { one: Suite["calibration"][number] }) {
   return (
     <>
       <p>{plural(one.decisions, "decision")}{one.ece !== null && `, expected calibration error ${one.ece.toFixed(3)}`}</p>
-      <table class="figures"><thead><tr><th scope="col">confidence</th><th scope="col">decisions</th><th scope="col">mean confidence</th><th scope="col">right</th></tr></thead>
+      <div class="scroll" tabIndex={0} role="region" aria-label="Confidence"><table class="figures"><thead><tr><th scope="col">confidence</th><th scope="col">decisions</th><th scope="col">mean confidence</th><th scope="col">right</th></tr></thead>
         <tbody>{one.bins.map(([low, high, decisions, mean, right]) => <tr><th scope="row">{low.toFixed(1)} to {high.toFixed(1)}</th><td>{count(decisions)}</td><td>{mean.toFixed(3)}</td><td>{right}</td></tr>)}</tbody>
-      </table>
+      </table></div>
     </>
   );
 }

@@ -1,7 +1,7 @@
 // The table of trials: sorted, filtered, searched; only the rows in sight are in the page.
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Report } from "./data";
-import { toCase, toTrials, type Route } from "./route";
+import { parse, toCase, toTrials, type Route } from "./route";
 import { Badge, count, dollars, plural, seconds, T, visible } from "./text";
 
 const HEIGHT = 34;
@@ -70,7 +70,7 @@ export function TrialsView({ report, route }: { report: Report; route: Route }) 
   const { query } = route;
   const rows = useMemo(() => selected(report, query), [report, query.toString()]);
   const go = (changes: Record<string, string>) => {
-    const next = { ...Object.fromEntries(query), ...changes };
+    const next = { ...Object.fromEntries(parse(location.hash).query), ...changes }; // not the query of the last drawing, which may be late
     history.replaceState(null, "", toTrials(next));
     dispatchEvent(new HashChangeEvent("hashchange"));
   };
@@ -129,14 +129,14 @@ function Table({ report, rows, columns, query, go }: { report: Report; rows: num
   const [active, setActive] = useState(0);
   const [moved, setMoved] = useState(0);
   const [printing, setPrinting] = useState(false);
-  useEffect(() => { setActive(0); frame.current?.scrollTo(0, 0); }, [rows]);
+  useLayoutEffect(() => { setActive(0); frame.current?.scrollTo(0, 0); }, [rows]);
   useEffect(() => {
     const before = () => setPrinting(true), after = () => setPrinting(false);
     addEventListener("beforeprint", before);
     addEventListener("afterprint", after);
     return () => { removeEventListener("beforeprint", before); removeEventListener("afterprint", after); };
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (moved) frame.current!.querySelector<HTMLElement>(`[data-row="${active}"] a`)?.focus({ preventScroll: true });
   }, [moved]);
   const sight = Math.ceil((frame.current?.clientHeight ?? 600) / HEIGHT);

@@ -73,9 +73,9 @@ function AgainstBaseline({ suite, moved }: { suite: Suite; moved?: Moved }) {
       </p>
       {(moved.differences?.length ?? 0) > 0 && (
         <details><summary>{plural(moved.differences!.length, "difference")}</summary>
-          <table class="figures"><thead><tr><th scope="col">what</th><th scope="col">before</th><th scope="col">now</th></tr></thead>
+          <div class="scroll" tabIndex={0} role="region" aria-label="Differences"><table class="figures"><thead><tr><th scope="col">what</th><th scope="col" class="text">before</th><th scope="col" class="text">now</th></tr></thead>
             <tbody>{moved.differences!.map((one) => <tr><th scope="row"><T>{`${one.kind} ${one.place ?? ""}`}</T></th><td class="text"><T>{one.before || "(nothing)"}</T></td><td class="text"><T>{one.after || "(nothing)"}</T></td></tr>)}</tbody>
-          </table>
+          </table></div>
         </details>
       )}
       {!moved.base && <p class="hint">The baseline holds how the case stood, not its transcript, so only this side is shown.</p>}
@@ -153,6 +153,10 @@ function progress(trial: Trial): Progress {
   return { input, steps };
 }
 
+function overwrites(one: Written): boolean {
+  return one.known && JSON.stringify(one.before) !== JSON.stringify(one.after);
+}
+
 function label(place: Place): string {
   return [...(place.namespace ?? []), place.node ?? "(outside any node)"].join("/");
 }
@@ -185,9 +189,11 @@ function StepView({ step, trial, state, other, index, open, side }: { step: Step
         {written.length > 0 ? (
           <dl>{written.map((one) => (
             <>
-              <dt><T>{one.key}</T>{one.known && JSON.stringify(one.before) === JSON.stringify(one.after) && <small> unchanged</small>}{differs(one) && <span class="differs">{side === "Now" ? "other than the baseline's" : "other than now"}</span>}</dt>
-              <dd>{one.known && JSON.stringify(one.before) !== JSON.stringify(one.after) && <div class="went"><span class="mark">−</span><Json value={one.before} /></div>}
-                <div class={one.known && JSON.stringify(one.before) === JSON.stringify(one.after) ? "" : "came"}><span class="mark">+</span><Json value={one.after} /></div></dd>
+              <dt><T>{one.key}</T>{one.known && !overwrites(one) && <small> unchanged</small>}{differs(one) && <span class="differs">{side === "Now" ? "other than the baseline's" : "other than now"}</span>}</dt>
+              <dd>
+                {overwrites(one) && <div class="went"><span class="mark">−</span><Json value={one.before} /></div>}
+                <div class={overwrites(one) ? "came" : "wrote"}>{overwrites(one) && <span class="mark">+</span>}<Json value={one.after} /></div>
+              </dd>
             </>
           ))}</dl>
         ) : step.update != null && <Json value={step.update} />}
@@ -257,7 +263,7 @@ function Scores({ trial }: { trial: Trial }) {
   if (!scores.length) return <p>No check scored it.</p>;
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Scores">
-      <table class="figures"><thead><tr><th scope="col">score</th><th scope="col">status</th><th scope="col">value</th><th scope="col">reason</th></tr></thead>
+      <table class="figures"><thead><tr><th scope="col">score</th><th scope="col" class="text">status</th><th scope="col">value</th><th scope="col" class="text">reason</th></tr></thead>
         <tbody>{scores.map((score) => <tr><th scope="row"><T>{score.name}</T></th><td class="text"><Badge word={score.status} /></td><td>{score.value === undefined ? UNKNOWN : Number(score.value.toPrecision(6))}</td><td class="text"><T>{score.reason ?? ""}</T></td></tr>)}</tbody>
       </table>
     </div>

@@ -313,10 +313,10 @@ def _prose(text):
 def _leads_somewhere(document, target):
     name, _, heading = target.partition("#")
     path = (ROOT / document).parent / name if name else ROOT / document
-    if not path.is_file():
-        return False
+    if not path.is_file() or not heading:
+        return path.is_file()
     headings = re.findall(r"^#+ (.+)$", _prose(path.read_text("utf-8")), re.MULTILINE)
-    return not heading or heading in {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
+    return heading in {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
 
 
 def fields(*models):
@@ -399,7 +399,10 @@ NAMES = {
         {*metric.NAMES, *(f"node.<name>.{figure}" for figure in metric.NODE_DURATIONS), "route.<node>.accuracy", "<check>.pass_rate"},
     ),
     "options": ("docs/commands.md", CLI_OPTIONS - {"-o", "-j"} | pytest_options()),
-    "files of an experiment": ("docs/commands.md", {"experiment.json", "trials.jsonl", "summary.md", "junit.xml"}),
+    "files of an experiment": (
+        "docs/commands.md",
+        {"experiment.json", "trials.jsonl", "summary.md", "junit.xml", "report.json", "report.html"},
+    ),
 }
 
 

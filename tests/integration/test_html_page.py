@@ -18,6 +18,15 @@ VIEWS = {
 
 SEEN = {"decision": "h1 >> text=desk failed", "suite": "h2 >> text=Metrics", "trials": ".trials", "case": "#step-1"}
 
+CASES, STATUS = ".trials tbody a", "[role=status]"
+
+
+def sees(page, selector, text):
+    """Wait until the elements of a selector have this text, or these."""
+    from playwright.sync_api import expect
+
+    expect(page.locator(selector)).to_have_text(text, timeout=browser.PATIENCE_MS)
+
 
 @pytest.fixture(scope="module")
 def chromium():
@@ -79,7 +88,7 @@ def test_a_cell_of_the_matrix_leads_to_its_trials(regression):
     page = regression.open(VIEWS["suite"])
     page.click("[aria-label='2 trials: technical expected, billing taken']")
 
-    assert page.locator(".trials tbody a").all_inner_texts() == ["case-1", "case-3"]
+    sees(page, CASES, ["case-1", "case-3"])
 
 
 def test_an_edge_of_the_graph_leads_to_its_trials(regression):
@@ -93,7 +102,7 @@ def test_an_edge_of_the_graph_leads_to_its_trials(regression):
     ]
     page.click(".graph [aria-label='classify → billing: 4 trials']")
 
-    assert page.inner_text("[role=status]") == "4 of 4 trials"
+    sees(page, STATUS, "4 of 4 trials")
 
 
 def test_the_path_of_a_trial_is_drawn_on_the_graph(regression):
@@ -110,20 +119,22 @@ def test_trials_are_searched_filtered_and_sorted(regression):
     page.fill("input[type=search]", "CASE")
     page.select_option("label:has-text('Outcome') select", "not pass")
     page.click("thead button >> text=case")
+    page.wait_for_selector("th[aria-sort=ascending]")
     page.click("thead button >> text=case")
-    assert page.locator(".trials tbody a").all_inner_texts() == ["case-3", "case-1"]
-    assert page.locator("th[aria-sort=descending]").inner_text() == "case ↓"
+    sees(page, CASES, ["case-3", "case-1"])
+    sees(page, "th[aria-sort=descending]", "case ↓")
     address = page.url
 
     page.click("text=Clear")
-    assert page.inner_text("[role=status]") == "4 of 4 trials"
-    assert regression.open(f"#{address.partition('#')[2]}").locator(".trials tbody a").all_inner_texts() == ["case-3", "case-1"]
+    sees(page, STATUS, "4 of 4 trials")
+    sees(regression.open(f"#{address.partition('#')[2]}"), CASES, ["case-3", "case-1"])
 
 
 def test_the_table_is_used_without_a_mouse(regression):
     """A slash searches, arrows and End move from row to row, Enter opens the trial."""
     page = regression.open(VIEWS["trials"])
     page.keyboard.press("/")
+    page.wait_for_selector("input:focus")
     page.keyboard.type("case")
     page.focus(".frame")
     for key, row in (("ArrowDown", 1), ("End", 3), ("ArrowUp", 2)):
@@ -154,10 +165,12 @@ def test_hostile_texts_are_shown_as_texts(reader):
     page.wait_for_selector("#step-1")
     seen = page.inner_text("main")
     page.click("text=/Show [0-9,]+ more characters/")
+    page.wait_for_selector("text=Show less")
     assert page.locator("pre", has_text="xxxx").evaluate_all("all => Math.max(...all.map(one => one.textContent.length))") == 1_000_000
 
     suite = reader.open()
     suite.click("header >> text=Figures")
+    suite.wait_for_selector("nav a[aria-current] >> text=Figures")
     pages.append(suite)
     pages.append(reader.open("#/trials"))
     assert '</script><script>document.title="owned"</script><img src=x onerror=alert(1)>' in seen
@@ -201,7 +214,7 @@ def test_paper_shows_what_the_screen_folds(regression):
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
 
-    assert page.locator("details:not([open])").count() == 0
+    sees(page, "details:not([open])", [])
     assert [page.is_visible(one) for one in ("header nav", "button.switch", "nav.neighbours", "#step-1")] == [False, False, False, True]
 
 
@@ -224,11 +237,12 @@ def test_twenty_thousand_trials_are_one_small_file(reader):
     page = reader.open("#/trials")
 
     assert len(text.encode()) <= 10_000_000
-    assert page.inner_text("[role=status]") == "20,000 of 20,000 trials"
+    sees(page, STATUS, "20,000 of 20,000 trials")
     assert page.locator(".trials tbody tr").count() <= 80
     page.fill("input[type=search]", "case-19999")
-    assert page.locator(".trials tbody a").all_inner_texts() == ["case-19999"]
+    sees(page, CASES, ["case-19999"])
     page.fill("input[type=search]", "")
+    sees(page, STATUS, "20,000 of 20,000 trials")
     page.focus(".frame")
     page.keyboard.press("End")
     page.wait_for_selector(".trials a >> text=case-19999")
