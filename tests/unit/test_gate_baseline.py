@@ -9,7 +9,7 @@ from trials import against, bad, compared, crashed, good, limited, many, paid, s
 from harness.baseline import Baseline
 from harness.errors import ExitCode, ExperimentUnreadable
 from harness.experiment import OVER_BUDGET, Experiment, LiveAttempt
-from harness.gate import judge, judge_experiment, judge_trials
+from harness.gate import judge, judge_experiment, judge_trials, left_to_bounds
 from harness.metric import Tally
 from harness.score import failed, passed
 from harness.terms import PRESETS, Bound, Gate, NonInferiority, Quarantine
@@ -180,6 +180,23 @@ def test_an_old_baseline_is_noted():
     assert not any("days old" in note for note in fresh.notes)
     assert "the baseline is 31 days old; `harness bless EXPERIMENT` makes a newer experiment the baseline" in old.notes
     assert (fresh.verdict, old.verdict) == ("pass", "pass")
+
+
+def test_an_old_experiment_is_noted():
+    """So is the age of a stored experiment that is judged again."""
+    head = Experiment(id="x", started_at="t", finished_at="2026-10-01T12:00:00+00:00", suites=(suite(1),))
+
+    fresh, old = (judge_experiment(head, many(1), today=dt.date(2026, *day))[0].verdict for day in ((10, 31), (11, 1)))
+
+    assert (fresh.notes, old.notes) == ((), ("the experiment is 31 days old; run the suite again to judge what there is now",))
+
+
+def test_a_failure_may_be_left_to_a_bound_that_needs_a_baseline():
+    """With a baseline that has the metric, a relative bound covers a failed case; without one it does not."""
+    asked, baseline = suite(1, gate=drop(0.1)), against(many(1)).baseline
+
+    assert left_to_bounds(asked, bad("c0"), baseline)
+    assert not left_to_bounds(asked, bad("c0"))
 
 
 def test_a_changed_dataset_is_noted():
