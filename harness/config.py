@@ -229,13 +229,18 @@ def _key_parts(key: str) -> list[str]:
     return [part[0] or part[1] for part in re.findall(r"[\"']([^\"']+)[\"']|([\w-]+)", key)]
 
 
+def is_name(text: str) -> bool:
+    """Tell whether a suite or a variant may be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _check_names(config: Config, text: str, shown: str) -> None:
     if not config.suites:
         message = f"{shown}: no suites; add a table [suites.NAME] with graph and dataset"
         raise ConfigError(message)
     for name, suite in config.suites.items():
         for named in (name, *suite.variants):
-            if not _NAME.fullmatch(named):
+            if not is_name(named):
                 message = f"{shown}{_line(text, ['suites', name])}: {named!r} cannot be a name; use letters, digits, '.', '_' and '-'"
                 raise ConfigError(message)
         place = f"{shown}{_line(text, ['suites', name])}: suites.{name}"

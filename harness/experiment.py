@@ -36,8 +36,9 @@ class LiveAttempt(Value):
 class Trial(Value):
     """One run of one case under one variant.
 
-    `played` counts exchanges answered from the cassette, `recorded` live ones, `unused` those of its own variant that it did not ask
-    for; `sockets` counts connections opened to hosts that the config allows.
+    `draw` says which of several recordings of its case a repeat replayed, `played` counts exchanges answered from the cassette,
+    `recorded` live ones, `unused` those of its own variant and draw that it did not ask for; `sockets` counts connections opened to
+    hosts that the config allows.
     """
 
     suite: str
@@ -53,6 +54,7 @@ class Trial(Value):
     recorded: int = 0
     unused: int = 0
     sockets: int = 0
+    draw: int = 1
 
     @property
     def key(self) -> tuple[str, str, str, int]:
@@ -154,7 +156,8 @@ def suite_name(suite: str, variant: str) -> str:
 class Experiment(Value):
     """The head of an experiment: what was run, where from, with what. Times are ISO 8601 in UTC.
 
-    `stopped` says which case the budget of the whole run stopped it before, and why.
+    `stopped` says which case the budget of the whole run stopped it before, and why; `verdict` is the gate's when the run ended,
+    against the baselines of that time.
     """
 
     format: int = FORMAT
@@ -170,6 +173,7 @@ class Experiment(Value):
     command: tuple[str, ...] = ()
     exchanges_played: int = 0
     sockets_opened: int = 0
+    verdict: str = ""
     suites: tuple[SuiteProvenance, ...]
 
     @classmethod

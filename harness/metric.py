@@ -75,8 +75,10 @@ class Tally(Count):
 
     def sets_aside(self, trial: Trial) -> bool:
         """Tell whether a quarantine keeps a trial from deciding."""
+        if trial.case not in self.quarantined:
+            return False
         stopped = any(score.check == OVER_BUDGET for score in trial.scores)
-        return trial.case in self.quarantined and trial.outcome in {"pass", "fail", "error"} and not trial.live and not stopped
+        return trial.outcome in {"pass", "fail", "error"} and not trial.live and not stopped
 
     def figures(self) -> dict[str, float | None]:
         """Return the value of every figure by its name."""
@@ -103,10 +105,10 @@ class Tally(Count):
             "cost_usd.p95": self._spent("cost_usd", quantile(self._numbers["cost_usd"], 0.95)),
             "cost_usd.per_hour": self._per_hour(),
             **self._spending_metrics("tokens"),
-            "model_calls.mean": self._known(mean(self._numbers["model_calls"]), "calls"),
-            "tool_calls.mean": self._known(mean(self._numbers["tool_calls"]), "tools"),
-            "steps.mean": self._known(mean(self._numbers["steps"]), "steps"),
-            "steps.max": self._known(max(self._numbers["steps"], default=None), "steps"),
+            "model_calls.mean": self._seen(mean(self._numbers["model_calls"]), "calls"),
+            "tool_calls.mean": self._seen(mean(self._numbers["tool_calls"]), "tools"),
+            "steps.mean": self._seen(mean(self._numbers["steps"]), "steps"),
+            "steps.max": self._seen(max(self._numbers["steps"], default=None), "steps"),
             **{name: self._lasted(share, self._numbers["duration_s"]) for name, share in DURATIONS.items()},
             **self._node_metrics(),
             **{name: self._first_token(share) for name, share in FIRST_TOKENS.items()},
@@ -158,8 +160,8 @@ class Tally(Count):
             return self._known(value)
         models = sorted({model for part in parts for model in self._unknown.get(part, ())})
         what = "cost" if name == "cost_usd" else "tokens"
-        named = ", ".join(repr(model) for model in models[:5])
-        return Metric(reason=f"{what} unknown in {unknown} of {counted(self.trials - self.stale, 'trial')}: {named}")
+        named = f": {', '.join(repr(model) for model in models[:5])}" if models else ""
+        return Metric(reason=f"{what} unknown in {unknown} of {counted(self.trials - self.stale, 'trial')}{named}")
 
     def _per_hour(self) -> Metric:
         """Return the dollars that trials cost in an hour in which they run one after another, none at the same time."""
@@ -175,7 +177,7 @@ class Tally(Count):
         in_real_time = self._happened["in real time"]
         if in_real_time:
             return Metric(reason=f"{counted(in_real_time, 'trial')} ran in real time, whose durations are no figures")
-        return self._known(quantile(durations, share), "durations")
+        return self._seen(quantile(durations, share), "durations")
 
     def _first_token(self, share: float) -> Metric:
         unknown = self._happened["first token unknown"]
@@ -210,6 +212,10 @@ class Tally(Count):
         share = self.coverage[kind].share
         return Metric(reason=f"the graph has no {kind}") if share is None else self._known(share)
 
+    def _seen(self, value: float | None, of: str) -> Metric:
+        """Return a figure of something that every trial has to show: what is known of some of them alone is none."""
+        return self._known(None if self._happened[f"{of} unseen"] else value, of)
+
     def _known(self, value: float | None, of: str = "") -> Metric:
         return Metric(reason=self._no_evidence(of)) if value is None else Metric(value=round(value, _DIGITS))
 
@@ -223,6 +229,8 @@ class Tally(Count):
             return "every trial that was measured crashed"
         if self._happened[f"{of} unseen"]:
             return f"the {of} of an agent that ran elsewhere were not seen"
+        if self._happened["calls unseen"] and self.measured and of in {"", "models", "tools"}:
+            return "the calls of an agent that ran elsewhere were not seen"
         if of == "models" or (of == "tools" and self.measured):
             return f"no trial called one of its {of}"
         of = "" if of in {"tools", "steps", "calls", "durations"} else of

@@ -136,6 +136,8 @@ class Count:
         self._trials_of[trial.case] += 1
         self._passes_of[trial.case] += trial.outcome == "pass"
         self._repeats = max(self._repeats, trial.repeat)
+        if trial.repeat > trial.draw and trial.played:
+            self._mark("drawn again", trial.case)
         self._mark(trial.outcome, trial.case)
         self._add_tape(trial)
         for failure in _failures(trial):
@@ -190,6 +192,11 @@ class Count:
     def repeats(self) -> int:
         """Return the highest repeat number seen."""
         return self._repeats
+
+    @property
+    def drawn_again(self) -> tuple[str, ...]:
+        """Return the cases of which a repeat replayed what an earlier one did, for want of a recording of its own."""
+        return tuple(sorted(self._cases.get("drawn again", ())))
 
     @property
     def failures(self) -> tuple[Failure, ...]:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from harness.baseline import OLD_AFTER_DAYS
+from harness.cassette.miss import record_command
 from harness.experiment import Experiment, Outcome, SuiteProvenance
 from harness.gate import against as relative
 from harness.gate.against import Against
@@ -72,10 +73,19 @@ def skipped(provenance: SuiteProvenance, tally: Tally, against: Against | None, 
         yield from (f"`latencies` names tool {name!r}, which no trial executed{nearest(name, tally.executed)}" for name in never)
 
 
+def _drawn_again(provenance: SuiteProvenance, tally: Tally) -> Iterator[str]:
+    """Say that repeats replayed one recording more than once: they show how steady the agent's code is, not the model."""
+    if tally.drawn_again:
+        command = f"{record_command(provenance.cassettes or provenance.suite, provenance.variant, None)} --repeat {tally.repeats}"
+        cases = counted(len(tally.drawn_again), "case")
+        yield f"{cases} ran more often than recorded, so pass@k and pass^k tell nothing of the model there; `{command}` draws anew"
+
+
 def seen(provenance: SuiteProvenance, tally: Tally) -> Iterator[str]:
     """Say what was seen that decides nothing: faults for every case, drift, what was not asked for, what was not measured."""
     if provenance.faults:
         yield f"every case ran with {', '.join(provenance.faults)}"
+    yield from _drawn_again(provenance, tally)
     for drift in tally.drift:
         yield f"drift: {drift.part} in {counted(drift.calls, 'call')} of {counted(len(drift.cases), 'case')}: {listed(drift.cases)}"
     if tally.unused:
