@@ -7,6 +7,7 @@ from harness.cli import (  # noqa: F401, they add their commands
     history,
     importing,
     prompts,
+    push,
     record,
     run,
     scan,

@@ -6,6 +6,10 @@ from typing import Any, Literal
 
 from harness.cassette.redact import BUILT_IN
 from harness.errors import SinkError
+from harness.mirror import Call, encoded
+from harness.schema import digest
+from harness.sinks.reading import Reading
+from harness.sinks.sender import NoAnswer, Reply
 
 TIMEOUT_S = (5.0, 20.0)
 """To connect, and between two parts of an answer."""
@@ -25,7 +29,10 @@ class Conflict(SinkError):
 
 
 class LangSmith:
-    """A workspace of LangSmith. The key and the address come from the environment, as LangSmith's own SDK takes them."""
+    """A workspace of LangSmith. The key and the address come from the environment, as LangSmith's own SDK takes them.
+
+    `owner` tells workspaces apart without telling the key; `compresses` says whether forms of runs are sent compressed.
+    """
 
     def __init__(self) -> None:
         key = _setting("API_KEY")
@@ -33,6 +40,8 @@ class LangSmith:
             message = "LangSmith needs a key: set LANGSMITH_API_KEY; it is read from the environment alone"
             raise SinkError(message)
         self.address = (_setting("ENDPOINT") or _HOSTED).rstrip("/")
+        self.owner = digest(f"{self.address} {_setting('WORKSPACE_ID')} {key}")
+        self.compresses = False
         self._client = _client(self.address, key)
 
     def get(self, path: str) -> dict[str, Any]:
@@ -42,6 +51,43 @@ class LangSmith:
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Send a document to a path and return the answer."""
         return self._ask("POST", path, json=dict(body))
+
+    def learn(self, reading: Reading) -> None:
+        """Ask what the server can do; one that does not answer is not asked again, and the reason is told by what would be sent."""
+        try:
+            self.compresses = bool((reading.info().get("instance_flags") or {}).get("zstd_compression_enabled"))
+        except SinkError as problem:
+            reading.sender.stop(str(problem))
+
+    def send(self, call: Call) -> Reply:
+        """Send a call once and return the answer, whatever it is; NoAnswer where none came."""
+        from langsmith import utils  # noqa: PLC0415, costs half a second
+        from requests import RequestException  # noqa: PLC0415, comes with it
+
+        try:
+            response = self._client.request_with_retries(call.method, self._path(call.path), request_kwargs=self._content(call))
+        except (utils.LangSmithError, RequestException) as error:
+            response = _response(error)
+            if response is None:
+                message = f"{self.address}: {_silence(error)}"
+                raise NoAnswer(message) from None  # the SDK's own text shows a part of the key
+        return Reply(response.status_code, _document(response), _seconds(response.headers.get("retry-after")))
+
+    def _path(self, path: str) -> str:
+        """Return a path as it stands behind the address, which may name the version that the path begins with."""
+        return path.removeprefix("/v1") if self.address.endswith("/v1") else path
+
+    def _content(self, call: Call) -> dict[str, Any]:
+        body = encoded(call)
+        if body.data is None:
+            return {}
+        headers, data = {"Content-Type": body.content_type}, body.data
+        if self.compresses and call.sized:
+            import zstandard  # noqa: PLC0415, only where there is a push
+
+            data = zstandard.ZstdCompressor().compress(body.data)
+            headers |= {"Content-Encoding": "zstd"}
+        return {"data": data, "headers": headers}
 
     def _ask(self, method: Literal["GET", "POST"], path: str, **how: Any) -> dict[str, Any]:
         from langsmith import utils  # noqa: PLC0415, costs half a second
@@ -117,6 +163,24 @@ def _chain(error: BaseException | None) -> list[BaseException]:
     return [] if error is None else [error, *_chain(error.__cause__ or error.__context__)]
 
 
+def _document(response: Any) -> Any:
+    """Return the JSON of an answer; what a server says of an error is without secrets, anything else is no document."""
+    if response.status_code >= _UNAUTHORISED - 1:
+        return {"detail": _said(response)}
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def _seconds(text: str | None) -> float | None:
+    """Return the seconds of a Retry-After; None where there are none, or where it names a day."""
+    try:
+        return max(0.0, float(text)) if text else None
+    except ValueError:
+        return None
+
+
 def _said(response: Any) -> str:
     """Return what a server says of an error, in one line without secrets."""
     try:
@@ -125,3 +189,8 @@ def _said(response: Any) -> str:
     except ValueError:
         text = response.text
     return BUILT_IN.text(" ".join(text.split()))[:_SHOWN] or "nothing"
+
+
+def owner_here() -> str:
+    """Return what tells the workspace of the environment apart, "" where there is no key: for looking at what would be sent."""
+    return LangSmith().owner if _setting("API_KEY") else ""

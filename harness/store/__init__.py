@@ -31,6 +31,7 @@ from harness.store.names import (
     refuse_colliding_cassettes,
 )
 from harness.store.played import CHANGED, played_exchanges, suites_as_played
+from harness.store.pushes import PushFolder
 from harness.store.recordings import drop_unfinished, keep_unfinished, read_unfinished, recording_alone, unfinished_folder
 from harness.store.sources import active_path, read_active, read_dataset_text, read_prompts, read_script_text, write_active, write_version
 from harness.store.standings import Keeping
@@ -43,6 +44,7 @@ __all__ = [
     "ExperimentFolder",
     "Gathered",
     "Keeping",
+    "PushFolder",
     "TrialKey",
     "active_path",
     "append_text",

@@ -1,0 +1,187 @@
+"""`harness push`: a stored experiment into LangSmith."""
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.experiments import judged, stored
+from harness.cli.group import main
+from harness.cli.numbers import Number
+from harness.cli.output import shown
+from harness.cli.project import CONFIG_HERE, redaction
+from harness.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from harness.cassette.exchange import Exchange
+    from harness.dataset import Dataset
+    from harness.experiment import Experiment, SuiteProvenance, Trial
+    from harness.mirror import Mirror
+    from harness.sinks.push import Arrival
+    from harness.store import ExperimentFolder, PushFolder
+
+WITHIN = click.option(
+    "--within", type=Number(min=1), default=600.0, metavar="SECONDS", help="Give up after so many seconds in all; 600 by default."
+)
+
+
+@main.command()
+@CONFIG_HERE
+@click.argument("experiment", default="latest")
+@click.option("--dry-run", is_flag=True, help="Print the requests, one a line as JSON, and send none.")
+@click.option("--resume", is_flag=True, help="Go on with a push that was cut off; what was acknowledged is not sent again.")
+@click.option("--failing", is_flag=True, help="Only trials that did not pass, as an experiment of their own.")
+@click.option("--tag", "tags", multiple=True, metavar="T", help="Only cases with this tag; may be given several times.")
+@WITHIN
+@click.pass_obj
+def push(
+    config_path: Path | None,
+    /,
+    *,
+    config_here: Path | None,
+    experiment: str,
+    dry_run: bool,
+    resume: bool,
+    failing: bool,
+    tags: tuple[str, ...],
+    within: float,
+) -> int:
+    """Put a stored experiment into LangSmith: its dataset, its run trees, its scores. The verdict stays what it is."""
+    config = config_here or config_path
+    folder, head = stored(config, experiment)
+    project = _Pushed(config, folder, head, failing=failing, tags=frozenset(tags))
+    return project.print_requests() if dry_run else project.send(resume=resume, within_s=within)
+
+
+class _Pushed:
+    """What is pushed of an experiment, with what it has to be read from."""
+
+    def __init__(self, config: Path | None, folder: "ExperimentFolder", head: "Experiment", *, failing: bool, tags: frozenset[str]) -> None:
+        from harness.mirror import Redactions
+
+        self._config = config
+        self._folder = folder
+        self._head = head
+        self._failing = failing
+        self._tags = tags
+        redactor, self._root = redaction(config)
+        self._redactions = Redactions(redactor)
+        self._tagged: dict[str, frozenset[str]] = {}
+
+    def print_requests(self) -> int:
+        """Print what would be sent to a workspace that has none of it yet."""
+        from harness.mirror import written
+        from harness.sinks.langsmith import owner_here
+
+        for mirror in self._mirrors(owner_here()):
+            for call in mirror.calls(self._trials(mirror.suite), self._exchanges(mirror.suite), {}):
+                click.echo(written(call))
+        return int(ExitCode.PASS)
+
+    def send(self, *, resume: bool, within_s: float) -> int:
+        """Send it, say what became of it, and keep what did not go."""
+        from harness import store
+        from harness.mirror import written
+        from harness.sinks.langsmith import LangSmith
+        from harness.sinks.push import Push
+        from harness.sinks.reading import Reading
+        from harness.sinks.sender import Sender
+
+        remote = LangSmith()
+        kept = store.PushFolder(self._folder.path, f"{remote.address} {remote.owner}")
+        known = kept.acknowledged() if resume else frozenset()
+        if resume and not known:
+            message = f"nothing of experiment {self._head.id!r} was pushed to {remote.address} yet; push it without --resume"
+            raise UsageError(message)
+        sender = Sender(remote, within_s=within_s, clock=time.monotonic)
+        mirrors = self._mirrors(remote.owner)
+        with kept.noting():
+            pushes = [
+                Push(mirror, sender, kept, partial(self._trials, mirror.suite), self._exchanges(mirror.suite), known) for mirror in mirrors
+            ]
+            remote.learn(Reading(sender))
+            arrivals = [push.run() for push in pushes]
+            waiting = kept.write_spool(written(call) for push in pushes if not push.arrival.is_complete for call in push.lacking())
+            kept.write_redacted([list(one) for one in self._redactions.found])
+        for mirror, arrival in zip(mirrors, arrivals, strict=True):
+            _tell(mirror, arrival)
+        if all(arrival.is_complete for arrival in arrivals):
+            return int(ExitCode.PASS)
+        self._tell_incomplete(arrivals, waiting, kept)
+        return int(ExitCode.PUSH_INCOMPLETE)
+
+    def _tell_incomplete(self, arrivals: "Sequence[Arrival]", waiting: int, kept: "PushFolder") -> None:
+        from harness.cassette.redact import BUILT_IN
+
+        there, expected = sum(one.there for one in arrivals), sum(one.expected for one in arrivals)
+        problem = next(one.problem for one in arrivals if one.problem)
+        spool = f"; {waiting} requests wait in {shown(kept.spool_path)}" if waiting else ""
+        line = f"push incomplete: {there} of {expected} traces are there: {problem}{spool}; go on with `harness push {self._head.id}`"
+        click.echo(f"harness: {BUILT_IN.text(line)}", err=True)
+
+    def _mirrors(self, owner: str) -> "list[Mirror]":
+        from harness.mirror import Collection, Mirror, dataset_id, survey
+
+        verdicts = {summary.provenance.name: summary.verdict for summary in judged(self._config, self._folder, self._head)}
+        mirrors = []
+        for suite in self._head.suites:
+            dataset = self._dataset(suite)
+            found = survey(suite, self._folder.trials(), self._wants)
+            verdict = verdicts[suite.name]
+            collection = Collection(dataset_id(owner, dataset.name), dataset, self._redactions)
+            prompts = tuple(f"{name}:{version}" for name, version in sorted(suite.prompts.items()))
+            mirrors.append(
+                Mirror(self._head, suite, collection, found, verdict.verdict, tuple(verdict.reasons), self._selection(), prompts)
+            )
+        wanted = [mirror for mirror in mirrors if mirror.survey.trials]
+        if not wanted:
+            message = f"experiment {self._head.id!r} has no trial to push{f' ({self._selection()})' if self._selection() else ''}"
+            raise UsageError(message)
+        return wanted
+
+    def _dataset(self, suite: "SuiteProvenance") -> "Dataset":
+        """Return the dataset that a suite was run on; UsageError where it has changed since."""
+        from harness import store
+        from harness.dataset import parse
+
+        if suite.mode == "none":
+            message = f"experiment {self._head.id!r} was imported: its inputs are not known, so it cannot be pushed"
+            raise UsageError(message)
+        text = store.read_dataset_text(self._root, suite.dataset)
+        dataset = parse(text, name=Path(suite.dataset).stem, path=suite.dataset)
+        if dataset.digest != suite.dataset_digest:
+            message = f"{suite.dataset}: it has changed since experiment {self._head.id!r}, whose inputs it held; run the suite again"
+            raise UsageError(message)
+        self._tagged[suite.name] = frozenset(case.id for case in dataset.cases if self._tags & set(case.tags))
+        return dataset
+
+    def _selection(self) -> str:
+        return ", ".join((*(["failing"] if self._failing else []), *sorted(f"tag {tag}" for tag in self._tags)))
+
+    def _wants(self, trial: "Trial") -> bool:
+        from harness.experiment import suite_name
+
+        is_tagged = not self._tags or trial.case in self._tagged[suite_name(trial.suite, trial.variant)]
+        return is_tagged and not (self._failing and trial.outcome == "pass")
+
+    def _trials(self, suite: "SuiteProvenance") -> "Iterator[Trial]":
+        for trial in self._folder.trials():
+            if (trial.suite, trial.variant) == (suite.suite, suite.variant) and self._wants(trial):
+                yield trial
+
+    def _exchanges(self, suite: "SuiteProvenance") -> "Callable[[Trial], Sequence[Exchange]]":
+        """Return what reads the exchanges that a trial was played from; none where the cassettes are others now."""
+        from harness import store
+
+        as_played = suite.name in store.suites_as_played(self._root, self._head, list(self._folder.cases()))
+        return lambda trial: store.played_exchanges(self._root, self._head, trial) if as_played else ()
+
+
+def _tell(mirror: "Mirror", arrival: "Arrival") -> None:
+    where = f": {arrival.url}" if arrival.url else ""
+    sent = f"{arrival.sent:,} sent now" if arrival.changes else "nothing had to be sent"
+    click.echo(f"{mirror.suite.name}: {arrival.there:,} of {arrival.expected:,} traces are in LangSmith ({sent}){where}")

@@ -1,0 +1,30 @@
+"""Mirror: a stored experiment as LangSmith has it. Values to values: what is sent is decided here, nothing is sent from here."""
+
+from harness.mirror.call import Call, Part, encoded, written
+from harness.mirror.collection import Collection, commit_tag
+from harness.mirror.examples import EXAMPLES_AT_ONCE, case_rows
+from harness.mirror.ids import dataset_id
+from harness.mirror.redaction import Redacted, Redactions
+from harness.mirror.session import Mirror
+from harness.mirror.survey import Survey, survey
+from harness.mirror.traces import runs_in, trace_call, trace_id
+
+__all__ = [
+    "EXAMPLES_AT_ONCE",
+    "Call",
+    "Collection",
+    "Mirror",
+    "Part",
+    "Redacted",
+    "Redactions",
+    "Survey",
+    "case_rows",
+    "commit_tag",
+    "dataset_id",
+    "encoded",
+    "runs_in",
+    "survey",
+    "trace_call",
+    "trace_id",
+    "written",
+]

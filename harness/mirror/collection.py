@@ -1,0 +1,64 @@
+"""A dataset as LangSmith has it: the requests that make it, add examples and change them."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from harness.dataset import Dataset
+from harness.mirror.call import Call
+from harness.mirror.examples import EXAMPLES_AT_ONCE, Example, example_of, is_same
+from harness.mirror.redaction import Redactions
+
+
+@dataclasses.dataclass(frozen=True)
+class Collection:
+    """A dataset. `id` is that which LangSmith has, or is to have; nothing that leaves holds a secret, as `redactions` notes."""
+
+    id: str
+    dataset: Dataset
+    redactions: Redactions
+
+    @property
+    def name(self) -> str:
+        """Return the dataset's name."""
+        return self.dataset.name
+
+    @cached_property
+    def examples(self) -> dict[str, Example]:
+        """Return the examples by case."""
+        return {case.id: self.redactions.example(example_of(case, self.id)) for case in self.dataset.cases}
+
+    def making(self) -> Call:
+        """Return the request that makes the dataset."""
+        document: dict[str, Any] = {"id": self.id, "name": self.name, "data_type": "kv", "description": "pushed by langgraph-harness"}
+        return self.redactions.call(Call(f"dataset {self.id}", "POST", "/datasets", document))
+
+    def adding(self) -> Iterator[Call]:
+        """Yield the requests that add all examples."""
+        return self._in_groups(self.examples.values())
+
+    def lacking(self, served: Mapping[str, Mapping[str, Any]]) -> Iterator[Call]:
+        """Yield the requests that add what is not among the served examples, by id, and change what is other there: a new version."""
+        own = self.examples.values()
+        yield from self._in_groups(one for one in own if one.id not in served)
+        for call in self._in_groups(one for one in own if one.id in served and not is_same(one, served[one.id])):
+            yield call._replace(key=f"changed {call.key}", method="PATCH")
+
+    def tagging(self, commit: str | None, version: str | None) -> Call | None:
+        """Return the request that tags a version with the commit; None where one of them is not known."""
+        if commit is None or version is None:
+            return None
+        document: dict[str, Any] = {"as_of": version, "tag": commit_tag(commit)}
+        return Call(f"tag {self.id} {commit}", "PUT", f"/datasets/{self.id}/tags", document)
+
+    def _in_groups(self, examples: Iterable[Example]) -> Iterator[Call]:
+        path = f"/v1/platform/datasets/{self.id}/examples"
+        every = list(examples)
+        for some in (every[start : start + EXAMPLES_AT_ONCE] for start in range(0, len(every), EXAMPLES_AT_ONCE)):
+            yield Call(f"examples {some[0].id}", "POST", path, parts=tuple(part for one in some for part in one.parts))
+
+
+def commit_tag(commit: str) -> str:
+    """Return the tag that a version of a dataset gets for a commit."""
+    return f"git:commit:{commit}"

@@ -1,0 +1,78 @@
+"""Cases as examples of a dataset, and back: what LangSmith has no field for stands in the metadata, so that nothing is lost."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pydantic import JsonValue
+
+from harness.dataset import Case
+from harness.mirror.call import Part
+from harness.mirror.ids import example_id
+from harness.schema import canonical_json
+
+EXAMPLES_AT_ONCE = 100
+_OWN = "langgraph_harness"
+_SPLIT = "dataset_split"
+_BASE = "base"
+_ELSEWHERE = {"id", "inputs", "expected", "tags", "metadata"}
+
+
+class Example(NamedTuple):
+    """An example: its id, the case that it is of, and its content."""
+
+    id: str
+    case: str
+    inputs: dict[str, JsonValue]
+    outputs: dict[str, JsonValue]
+    metadata: dict[str, JsonValue]
+    split: tuple[str, ...]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Return the parts of a form that make or change it."""
+        head = Part(self.id, {"metadata": self.metadata, "split": list(self.split)})
+        return head, Part(f"{self.id}.inputs", self.inputs), Part(f"{self.id}.outputs", self.outputs)
+
+
+def example_of(case: Case, dataset: str) -> Example:
+    """Return the example of a case: tags are its splits, what is expected its outputs, inputs that are no object stand under `input`."""
+    stored: dict[str, JsonValue] = case.model_dump(mode="json", exclude_defaults=True)
+    own = {name: value for name, value in stored.items() if name not in _ELSEWHERE}
+    inputs, expected = stored["inputs"], stored.get("expected")
+    plain = isinstance(inputs, dict)
+    return Example(
+        id=example_id(dataset, case.id),
+        case=case.id,
+        inputs=inputs if isinstance(inputs, dict) else {"input": inputs},
+        outputs=expected if isinstance(expected, dict) else {},
+        metadata={**case.metadata, _OWN: {"case": case.id, **own, **({} if plain else {"wrapped": True})}},
+        split=case.tags or (_BASE,),
+    )
+
+
+def is_same(example: Example, served: Mapping[str, Any]) -> bool:
+    """Tell whether LangSmith has an example as it is here."""
+    metadata = dict(served.get("metadata") or {})
+    split = metadata.pop(_SPLIT, [_BASE])
+    there = [served.get("inputs") or {}, served.get("outputs") or {}, metadata, sorted([split] if isinstance(split, str) else split)]
+    return canonical_json([example.inputs, example.outputs, example.metadata, sorted(example.split)]) == canonical_json(there)
+
+
+def case_rows(served: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield examples as rows of a dataset file: one that was pushed from here as the case it was, another by its own id."""
+    for one in served:
+        metadata = dict(one.get("metadata") or {})
+        split = metadata.pop(_SPLIT, None)
+        own = metadata.pop(_OWN, None)
+        yield _foreign(one, metadata, split) if not isinstance(own, dict) else _ours(one, metadata, split, dict(own))
+
+
+def _foreign(one: Mapping[str, Any], metadata: dict[str, Any], split: Any) -> dict[str, Any]:
+    return {"id": one["id"], "inputs": one.get("inputs") or {}, "outputs": one.get("outputs"), "metadata": metadata, "split": split}
+
+
+def _ours(one: Mapping[str, Any], metadata: dict[str, Any], split: Any, own: dict[str, Any]) -> dict[str, Any]:
+    inputs = one.get("inputs") or {}
+    row = {"id": own.pop("case", one["id"]), "inputs": inputs.get("input") if own.pop("wrapped", False) else inputs, **own}
+    tags = [split] if isinstance(split, str) else split or []
+    return {**row, "expected": one.get("outputs") or {}, "metadata": metadata, "tags": [] if tags == [_BASE] else tags}

@@ -1,0 +1,67 @@
+"""Redaction of what leaves: every text of a call, but no id and no time, with a note of what was replaced where."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+from harness.cassette.redact import Redactor
+from harness.mirror.call import Call, Part
+from harness.mirror.examples import Example
+from harness.schema import canonical_json, read_json
+
+_FIXED = (
+    "id",
+    "trace_id",
+    "parent_run_id",
+    "dotted_order",
+    "session_id",
+    "run_id",
+    "run_type",
+    "reference_example_id",
+    "reference_dataset_id",
+    "start_time",
+    "end_time",
+    "created_at",
+    "modified_at",
+)
+
+
+class Redacted(NamedTuple):
+    """A secret that was replaced: the part of which call it stood in, its kind, and the six digits of the token in its place."""
+
+    place: str
+    kind: str
+    fingerprint: str
+
+
+@dataclasses.dataclass(slots=True)
+class Redactions:
+    """Redacts calls, one after another; `found` is the manifest."""
+
+    redactor: Redactor
+    found: dict[Redacted, None] = dataclasses.field(default_factory=dict)
+
+    def call(self, call: Call) -> Call:
+        """Return a call without secrets."""
+        parts = tuple(Part(part.name, self._value(part.value, part.name)) for part in call.parts)
+        document = None if call.document is None else self._value(call.document, call.key)
+        return call._replace(parts=parts, document=document)
+
+    def example(self, example: Example) -> Example:
+        """Return an example without secrets."""
+        inputs, outputs, metadata = (self._value(value, f"example {example.id}") for value in example[2:5])
+        return example._replace(inputs=inputs, outputs=outputs, metadata=metadata)
+
+    def _value(self, value: Any, place: str) -> Any:
+        text = canonical_json(value)
+        clean = self.redactor.text(text)
+        if clean == text:
+            return value
+        for secret in self.redactor.secrets_in(text):
+            self.found[Redacted(place, secret.kind, secret.fingerprint)] = None
+        return _with_ids(read_json(clean), value)
+
+
+def _with_ids(changed: Any, original: Any) -> Any:
+    if not isinstance(changed, dict) or not isinstance(original, dict):
+        return changed
+    return changed | {name: original[name] for name in _FIXED if name in original}

@@ -1,0 +1,66 @@
+"""Datasets to LangSmith and back: what is lacking is added, what differs is changed, which makes a new version there."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from harness.mirror import Call, Collection, case_rows
+from harness.sinks.reading import Reading
+from harness.sinks.sender import Reply, Sender, Stopped
+
+_ROUNDS = 4
+
+
+@dataclasses.dataclass(slots=True)
+class DatasetPush:
+    """Pushes a dataset; `noted` takes each call that was acknowledged. Afterwards, `versions` are those of its examples, by id."""
+
+    collection: Collection
+    sender: Sender
+    noted: Callable[[Call, Reply], None]
+    versions: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def run(self) -> dict[str, Any]:
+        """Send what is lacking, and return the dataset as LangSmith tells of it."""
+        found = self._made()
+        if found["id"] != self.collection.id:  # somebody made it before, and its id decides all others
+            self.collection = dataclasses.replace(self.collection, id=found["id"])
+        self._make_examples()
+        return found
+
+    def _made(self) -> dict[str, Any]:
+        reading = Reading(self.sender)
+        found = reading.dataset(self.collection.name)
+        if found is None:
+            self._send(self.collection.making())
+            found = reading.dataset(self.collection.name)
+        if found is None:
+            message = f"{self.sender.remote.address}: dataset {self.collection.name!r} is not there although it was taken"
+            raise Stopped(message)
+        return found
+
+    def _make_examples(self) -> None:
+        for _ in range(_ROUNDS):
+            served = Reading(self.sender).examples(self.collection.id)
+            self.versions = {one["id"]: one["modified_at"] for one in served.values() if one.get("modified_at")}
+            calls = list(self.collection.lacking(served))
+            if not calls:
+                return
+            for call in calls:
+                self._send(call)
+        message = f"{self.sender.remote.address}: the examples of {self.collection.name!r} do not become what was sent"
+        raise Stopped(message)
+
+    def _send(self, call: Call) -> None:
+        self.noted(call, self.sender.change(call))
+
+
+def pulled_rows(sender: Sender, name: str) -> list[dict[str, Any]]:
+    """Return the examples of a dataset as rows of a dataset file, in the order of their ids; Stopped where there is no such dataset."""
+    reading = Reading(sender)
+    found = reading.dataset(name)
+    if found is None:
+        message = f"{sender.remote.address}: there is no dataset {name!r}, or the key may not see it"
+        raise Stopped(message)
+    served = reading.examples(found["id"])
+    return list(case_rows(served[identifier] for identifier in sorted(served)))

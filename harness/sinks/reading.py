@@ -1,0 +1,94 @@
+"""What LangSmith has: questions that change nothing, and their answers."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from harness.mirror import Call
+from harness.sinks.sender import Sender, Stopped
+
+_PAGE = 100
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """Asks a sender's remote."""
+
+    sender: Sender
+
+    def info(self) -> dict[str, Any]:
+        """Return what the server says it can do."""
+        found = self._get("/info")
+        return found if isinstance(found, dict) else {}
+
+    def dataset(self, name: str) -> dict[str, Any] | None:
+        """Return the dataset of this name."""
+        found = self._get(f"/datasets?{urlencode({'name': name, 'limit': 1})}")
+        return self._list(found, "datasets")[0] if found else None
+
+    def examples(self, dataset: str) -> dict[str, dict[str, Any]]:
+        """Return the examples of a dataset by id."""
+        return {one["id"]: one for one in self._pages("/examples", {"dataset": dataset})}
+
+    def session(self, identifier: str) -> dict[str, Any] | None:
+        """Return an experiment."""
+        found = self._get(f"/sessions/{identifier}")
+        return found if isinstance(found, dict) else None
+
+    def feedback(self, identifier: str) -> dict[str, Any] | None:
+        """Return one piece of feedback."""
+        found = self._get(f"/feedback/{identifier}")
+        return found if isinstance(found, dict) else None
+
+    def feedback_of(self, runs: Sequence[str]) -> frozenset[str]:
+        """Return the ids of the feedback on these runs."""
+        return frozenset(one["id"] for one in self._pages("/feedback", {"run": runs}))
+
+    def has_tag(self, dataset: str, tag: str) -> bool:
+        """Tell whether a version of a dataset has this tag."""
+        return self._get(f"/datasets/{dataset}/version?tag={quote(tag, safe='')}") is not None
+
+    def runs(self, session: str) -> Counter[str]:
+        """Return how many runs each trace of an experiment has."""
+        counted: Counter[str] = Counter()
+        asked: dict[str, Any] = {"session": [session], "select": ["id", "trace_id"], "limit": _PAGE}
+        while True:
+            page = self.sender.document(Call("runs", "POST", "/runs/query", asked)) or {}
+            counted.update(one["trace_id"] for one in page.get("runs", ()))
+            following = (page.get("cursors") or {}).get("next")
+            if not following:
+                return counted
+            asked = asked | {"cursor": following}
+
+    def url(self, dataset: dict[str, Any], session: str) -> str:
+        """Return where a browser shows an experiment; "" where the server does not say of which workspace a dataset is."""
+        tenant = dataset.get("tenant_id")
+        host = _host_of(self.sender.remote.address)
+        return f"{host}/o/{tenant}/datasets/{dataset['id']}/compare?selectedSessions={session}" if tenant else ""
+
+    def _pages(self, path: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        offset = 0
+        while True:
+            asked = urlencode({**query, "limit": _PAGE, "offset": offset}, doseq=True)
+            page = self._list(self._get(f"{path}?{asked}") or [], path)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            offset += _PAGE
+
+    def _list(self, found: Any, what: str) -> list[dict[str, Any]]:
+        if isinstance(found, list) and all(isinstance(one, dict) for one in found):
+            return found
+        message = f"{self.sender.remote.address}: {what} did not answer with a list"
+        raise Stopped(message)
+
+    def _get(self, path: str) -> Any:
+        return self.sender.document(Call(f"GET {path}", "GET", path))
+
+
+def _host_of(address: str) -> str:
+    """Return where the pages of an API's address are."""
+    host = address.removesuffix("/v1").removesuffix("/api")
+    return host.replace("://api.", "://", 1) if "smith.langchain.com" in host else host

@@ -1,0 +1,110 @@
+"""What was sent of an experiment, beside it: what has been acknowledged where, what could not be sent, what was redacted of it."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal, Self, TextIO
+
+from pydantic import JsonValue, ValidationError
+
+from harness.errors import ExperimentUnreadable, UsageError
+from harness.schema import Value, canonical_json
+from harness.store.files import write_text
+
+State = Literal["sent", "missing"]
+
+
+class _Entry(Value):
+    """A call that was acknowledged at an address, or that was not to be found there although it had been."""
+
+    to: str
+    key: str
+    state: State = "sent"
+
+
+class PushFolder:
+    """The folder `push` of an experiment: the ledger, to which lines are appended, the spool and the manifest of what was redacted."""
+
+    def __init__(self, experiment: Path, to: str) -> None:
+        self.path = experiment / "push"
+        self._to = to
+        self._file: TextIO | None = None
+
+    @property
+    def spool_path(self) -> Path:
+        """Return the file of the requests that did not go, one a line."""
+        return self.path / "spool.jsonl"
+
+    @property
+    def _ledger_path(self) -> Path:
+        return self.path / "ledger.jsonl"
+
+    def acknowledged(self) -> frozenset[str]:
+        """Return the keys of the calls that this address has acknowledged; a last line that was cut off counts as none."""
+        if not self._ledger_path.is_file():
+            return frozenset()
+        states: dict[str, State] = {}
+        with self._ledger_path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                if line.endswith("\n"):
+                    entry = self._entry(line, number)
+                    states |= {entry.key: entry.state} if entry.to == self._to else {}
+        return frozenset(key for key, state in states.items() if state == "sent")
+
+    def _entry(self, line: str, number: int) -> _Entry:
+        try:
+            return _Entry.model_validate_json(line)
+        except ValidationError:
+            message = f"{self._ledger_path}:{number}: not a line of a ledger; remove the file and push again, nothing is sent twice"
+            raise ExperimentUnreadable(message) from None
+
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[Self]:
+        """Open the ledger for appending; a last line that was cut off is ended first, as no entry."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            whole = _whole_lines(self._ledger_path)
+            with self._ledger_path.open("r+" if whole is not None else "w", encoding="utf-8") as self._file:
+                self._file.seek(whole or 0)
+                self._file.truncate()
+                yield self
+        except OSError as error:
+            message = f"{self._ledger_path}: cannot be written: {error.strerror or error}"
+            raise UsageError(message) from None
+        finally:
+            self._file = None
+
+    def note(self, key: str, state: State = "sent") -> None:
+        """Append what became of a call, and flush it."""
+        if self._file is None:
+            message = "note is for `with folder.noting()`"
+            raise RuntimeError(message)
+        self._file.write(_Entry(to=self._to, key=key, state=state).to_json() + "\n")
+        self._file.flush()
+
+    def write_spool(self, lines: Iterable[str]) -> int:
+        """Write the requests that did not go, and return how many; without any there is no file."""
+        temporary = self.spool_path.with_suffix(".part")
+        count = 0
+        with temporary.open("w", encoding="utf-8", errors="replace") as file:
+            for line in lines:
+                file.write(line + "\n")
+                count += 1
+        if count:
+            temporary.replace(self.spool_path)
+        else:
+            temporary.unlink()
+            self.spool_path.unlink(missing_ok=True)
+        return count
+
+    def write_redacted(self, manifest: Iterable[JsonValue]) -> None:
+        """Write what was redacted of what was sent: its place, its kind, its fingerprint."""
+        write_text(self.path / "redacted.json", canonical_json(list(manifest)) + "\n")
+
+
+def _whole_lines(path: Path) -> int | None:
+    """Return how many bytes of a file are whole lines; None where there is no file."""
+    if not path.is_file():
+        return None
+    data = path.read_bytes()
+    return data.rfind(b"\n") + 1

@@ -1,0 +1,346 @@
+"""A strict LangSmith in memory: it refuses what it has already, what does not hold to the schemas and what refers to nothing.
+
+`Workspace.answer` is one request; faults come from a plan, which says for each request what happens before or after it takes effect.
+"""
+
+import datetime as dt
+import json
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from email import message_from_bytes
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+import langsmith_schemas as schemas
+import zstandard
+from jsonschema import Draft202012Validator
+
+from harness.mirror import encoded
+from harness.sinks.sender import NoAnswer, Reply
+
+TENANT = "7e0d3a1c-6f0e-4d0b-9b8e-2f8d6c3b5a10"
+
+
+class Fault(NamedTuple):
+    """What happens to a request: it is `taken` first or not; then comes this status, or with None the connection is cut."""
+
+    status: int | None
+    taken: bool = False
+    retry_after_s: float | None = None
+
+
+class Broken(Exception):
+    """The connection was cut."""
+
+
+Plan = Callable[[int], Fault | None]
+
+
+class Refusal(Exception):
+    """An answer other than success."""
+
+    def __init__(self, status, detail):
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+@dataclass
+class Workspace:
+    """What LangSmith holds. `plan` takes the number of a request, from 0; `log` keeps each request as its method and path."""
+
+    plan: Plan = lambda number: None
+    instance_flags: dict = field(default_factory=lambda: {"zstd_compression_enabled": True, "dataset_examples_multipart_enabled": True})
+    datasets: dict[str, dict] = field(default_factory=dict)
+    examples: dict[str, dict] = field(default_factory=dict)
+    sessions: dict[str, dict] = field(default_factory=dict)
+    runs: dict[str, dict] = field(default_factory=dict)
+    feedback: dict[str, dict] = field(default_factory=dict)
+    tags: dict[tuple[str, str], str] = field(default_factory=dict)
+    log: list[tuple[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    invalid: list[str] = field(default_factory=list)
+    changes: int = 0
+    _lock: Any = field(default_factory=threading.RLock)
+
+    def answer(self, method, target, headers, body):
+        """Return the status, the document and the headers of an answer; Broken where the connection is cut."""
+        with self._lock:
+            fault = self.plan(len(self.log))
+            self.log.append((method, target))
+            self.bodies.append(body)
+            status, document = self._taken(method, target, headers, body) if fault is None or fault.taken else (0, None)
+        if fault is None:
+            return status, document, {}
+        if fault.status is None:
+            raise Broken
+        extra = {} if fault.retry_after_s is None else {"Retry-After": str(fault.retry_after_s)}
+        return fault.status, {"detail": "out of order"}, extra
+
+    @property
+    def writes(self):
+        """Return the requests that wanted to change something."""
+        return [(method, target) for method, target in self.log if method != "GET" and target != "/runs/query"]
+
+    def _taken(self, method, target, headers, body):
+        address = urlsplit(target)
+        path = re.sub(r"^(/api)?/v1(?=/)", "", address.path) if not address.path.startswith("/v1/platform") else address.path
+        query = parse_qs(address.query)
+        try:
+            return self._routed(method, path.strip("/").split("/"), query, _Body(headers, body))
+        except Refusal as refusal:
+            return refusal.status, {"detail": refusal.detail}
+
+    def _routed(self, method, parts, query, body):
+        match method, *parts:
+            case "GET", "info":
+                return 200, {"version": "0.13.0", "instance_flags": self.instance_flags}
+            case "GET", "datasets":
+                return 200, [one for one in self.datasets.values() if [one["name"]] == query.get("name", [one["name"]])]
+            case "POST", "datasets":
+                return self._new_dataset(body.document(schemas.DATASET, self.invalid))
+            case "GET", "datasets", found, "version" if found in self.datasets:
+                as_of = self.tags.get((found, query["tag"][0]))
+                return (200, {"as_of": as_of, "tags": query["tag"]}) if as_of else (404, {"detail": "no such version"})
+            case "PUT", "datasets", found, "tags" if found in self.datasets:
+                tag = body.document(schemas.TAG, self.invalid)
+                self.tags[found, tag["tag"]] = tag["as_of"]
+                return self._changed(200, {})
+            case "GET", "datasets", found if found in self.datasets:
+                return 200, self.datasets[found]
+            case (("POST" | "PATCH"), "v1", "platform", "datasets", found, "examples") if found in self.datasets:
+                return self._take_examples(method, found, body.parts(sized=False))
+            case "GET", "examples":
+                own = [one for one in self.examples.values() if one["dataset_id"] in query["dataset"]]
+                return 200, _page(own, query)
+            case "GET", "examples", found if found in self.examples:
+                return 200, self.examples[found]
+            case "POST", "sessions":
+                return self._new_session(body.document(schemas.SESSION, self.invalid))
+            case "GET", "sessions":
+                named = [self._session(one) for one in self.sessions.values() if [one["name"]] == query.get("name", [one["name"]])]
+                return 200, _page(named, query)
+            case "GET", "sessions", found if found in self.sessions:
+                return 200, self._session(self.sessions[found])
+            case "PATCH", "sessions", found if found in self.sessions:
+                self.sessions[found] |= body.document(schemas.CLOSING, self.invalid)
+                return self._changed(200, self.sessions[found])
+            case "POST", "runs", "multipart":
+                return self._take_traces(body.parts(sized=True))
+            case "POST", "runs", "query":
+                return self._query(body.document(schemas.QUERY, self.invalid))
+            case "GET", "runs", found if found in self.runs:
+                return 200, self._run(self.runs[found])
+            case "GET", "feedback":
+                own = [one for one in self.feedback.values() if one.get("run_id") in query.get("run", [one.get("run_id")])]
+                return 200, _page(own, query)
+            case "GET", "feedback", found if found in self.feedback:
+                return 200, self.feedback[found]
+            case "POST", "feedback":
+                said = json.loads(body.data)
+                schema = schemas.FEEDBACK_OF_A_RUN if "run_id" in said else schemas.FEEDBACK
+                return self._add_feedback([body.document(schema, self.invalid)])
+        return 404, {"detail": "Not Found"}
+
+    def _changed(self, status, document):
+        self.changes += 1
+        return status, document
+
+    def _moment(self):
+        return (dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC) + dt.timedelta(seconds=self.changes)).isoformat(timespec="microseconds")
+
+    def _new_dataset(self, dataset):
+        if dataset["id"] in self.datasets or any(one["name"] == dataset["name"] for one in self.datasets.values()):
+            raise Refusal(409, "Dataset with this name already exists.")
+        self.datasets[dataset["id"]] = dataset | {"created_at": self._moment(), "modified_at": self._moment(), "tenant_id": TENANT}
+        return self._changed(200, self.datasets[dataset["id"]])
+
+    def _take_examples(self, method, dataset, parts):
+        found = self._gathered(parts, schemas.EXAMPLE_PARTS, re.compile("([0-9a-f-]{36})(?:[.](.+))?"))
+        known = [identifier for identifier in found if identifier in self.examples]
+        if method == "POST" and known:
+            raise Refusal(409, f"Examples already exist: {known[0]}")
+        if method == "PATCH" and len(known) < len(found):
+            raise Refusal(404, "no such example")
+        for identifier, one in found.items():
+            metadata = one[""]["metadata"] | {"dataset_split": one[""]["split"]}
+            times = {"created_at": self._moment(), "modified_at": self._moment()}
+            stored = {"id": identifier, "dataset_id": dataset, "inputs": one["inputs"], "outputs": one["outputs"], "metadata": metadata}
+            self.examples[identifier] = stored | times
+        return self._changed(201, {"count": len(found), "example_ids": list(found)})
+
+    def _gathered(self, parts, allowed, pattern):
+        """Return the parts of a form by what they are of, each by its own name; every one has to hold to its schema."""
+        found = {}
+        for name, value in parts:
+            match = pattern.fullmatch(name)
+            if match is None or (match[2] or "") not in allowed:
+                raise Refusal(422, f"unknown part {name}")
+            _check(value, allowed[match[2] or ""], name, self.invalid)
+            found.setdefault(match[1], {})[match[2] or ""] = value
+        if not found or any("" not in one for one in found.values()):
+            raise Refusal(422, "a part without what it is of")
+        return found
+
+    def _new_session(self, session):
+        if session["reference_dataset_id"] not in self.datasets:
+            raise Refusal(404, "no such dataset")
+        if session["id"] in self.sessions or any(one["name"] == session["name"] for one in self.sessions.values()):
+            raise Refusal(409, "Session already exists.")
+        self.sessions[session["id"]] = session | {"tenant_id": TENANT, "end_time": None}
+        return self._changed(200, self.sessions[session["id"]])
+
+    def _take_traces(self, parts):
+        said = [(name, value) for name, value in parts if name.startswith("feedback.")]
+        rest = [(name, value) for name, value in parts if not name.startswith("feedback.")]
+        found = self._gathered(rest, schemas.RUN_PARTS, re.compile("post[.]([0-9a-f-]{36})(?:[.](.+))?"))
+        if any(identifier in self.runs for identifier in found):
+            raise Refusal(409, "Conflict: payload already received: payloads already received")
+        runs = {}
+        for identifier, one in found.items():
+            extra = {name: value for name, value in one.items() if name}
+            runs[identifier] = {"outputs": None, "error": None, **one[""], **extra}
+            self._check_run(identifier, runs)
+        for name, value in said:
+            _check(value, schemas.FEEDBACK_OF_A_RUN, name, self.invalid)
+        if len({run["trace_id"] for run in runs.values()}) != 1:
+            raise Refusal(422, "several traces in one request")
+        self._add_feedback([value for _, value in said], among=runs)
+        self.runs |= runs
+        return 202, {"message": "Runs batch ingested"}
+
+    def _check_run(self, identifier, runs):
+        run = runs[identifier]
+        around = runs.get(run.get("parent_run_id"))
+        is_root = "parent_run_id" not in run
+        own = dt.datetime.fromisoformat(run["start_time"]).strftime("%Y%m%dT%H%M%S%fZ") + identifier
+        problems = (
+            (run["id"] != identifier, "another id than its part's"),
+            (run["session_id"] not in self.sessions, "no such session"),
+            (is_root and (run["trace_id"] != identifier or run.get("reference_example_id") not in self.examples), "no row of an example"),
+            (not is_root and around is None, "its parent is unknown"),
+            (not is_root and "reference_example_id" in run, "only a root refers to an example"),
+            (run["dotted_order"] != (f"{around['dotted_order']}.{own}" if around else own), "a wrong dotted order"),
+            (run["end_time"] < run["start_time"], "it ends before it starts"),
+        )
+        for is_so, problem in problems:
+            if is_so:
+                raise Refusal(422, f"run {identifier}: {problem}")
+
+    def _add_feedback(self, documents, among=None):
+        for one in documents:
+            if one["id"] in self.feedback:
+                raise Refusal(409, "feedback exists")
+            if one.get("run_id") is not None and one["run_id"] not in (self.runs if among is None else among):
+                raise Refusal(404, "feedback on an unknown run")
+            if one["session_id"] not in self.sessions:
+                raise Refusal(404, "feedback on an unknown session")
+        self.feedback |= {one["id"]: {"run_id": None, "trace_id": None, **one} for one in documents}
+        return self._changed(200, documents[0] if documents else {})
+
+    def _query(self, asked):
+        wanted = [run for run in self.runs.values() if _is_asked(run, asked)]
+        start, limit = int(asked.get("cursor", 0)), asked.get("limit", 100)
+        page = [self._run(run) for run in wanted[start : start + limit]]
+        following = str(start + limit) if start + limit < len(wanted) else None
+        selected = [{name: value for name, value in run.items() if name in asked.get("select", run)} for run in page]
+        return 200, {"runs": selected, "cursors": {"next": following}}
+
+    def _run(self, run):
+        return {**run, "status": "error" if run["error"] else "success", **self.counted([run["id"]])}
+
+    def _session(self, session):
+        own = [run["id"] for run in self.runs.values() if run["session_id"] == session["id"] and "parent_run_id" not in run]
+        return {**session, "run_count": len(own), **self.counted(own)}
+
+    def counted(self, runs):
+        """Return the tokens and dollars of the llm runs among these runs and below them: others count for nothing."""
+        below = tuple(self.runs[identifier]["dotted_order"] for identifier in runs)
+        found = [run for run in self.runs.values() if run["run_type"] == "llm" and run["dotted_order"].startswith(below)]
+        usages = [usage for run in found if (usage := run["extra"]["metadata"].get("usage_metadata"))] if below else []
+        return {
+            "prompt_tokens": sum(usage["input_tokens"] for usage in usages),
+            "completion_tokens": sum(usage["output_tokens"] for usage in usages),
+            "total_tokens": sum(usage["total_tokens"] for usage in usages),
+            "total_cost": str(sum((Decimal(str(usage["total_cost"])) for usage in usages if "total_cost" in usage), Decimal(0))),
+        }
+
+
+class _Body(NamedTuple):
+    headers: dict
+    raw: bytes
+
+    @property
+    def data(self):
+        encoding = self.headers.get("content-encoding")
+        if encoding not in {None, "zstd"}:
+            raise Refusal(415, f"unknown encoding {encoding}")
+        return zstandard.ZstdDecompressor().decompressobj().decompress(self.raw) if encoding else self.raw
+
+    def document(self, schema, invalid):
+        document = json.loads(self.data)
+        _check(document, schema, "body", invalid)
+        return document
+
+    def parts(self, *, sized):
+        """Return the parts of a form by name; the route of runs wants the length of each."""
+        kind = self.headers.get("content-type", "")
+        if not kind.startswith("multipart/form-data; boundary="):
+            raise Refusal(415, "no form")
+        message = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + self.data)
+        found = []
+        for part in message.get_payload():
+            data = part.get_payload(decode=True)
+            if sized and part["content-length"] != str(len(data)):
+                raise Refusal(422, "a part without its length")
+            if part.get_content_type() != "application/json":
+                raise Refusal(422, "a part that is no JSON")
+            found.append((part.get_param("name", header="content-disposition"), json.loads(data)))
+        return found
+
+
+def _check(value, schema, place, invalid):
+    problem = next(Draft202012Validator(schema).iter_errors(value), None)
+    if problem is not None:
+        invalid.append(f"{place}: {problem.json_path}: {problem.message[:300]}")
+        raise Refusal(422, invalid[-1])
+
+
+def _is_asked(run, asked):
+    root = "parent_run_id" not in run
+    wanted = (
+        run["session_id"] in (asked.get("session") or [run["session_id"]]),
+        asked.get("is_root") in {None, root},
+        asked.get("trace", run["trace_id"]) == run["trace_id"],
+        run["id"] in (asked.get("id") or [run["id"]]),
+    )
+    return all(wanted)
+
+
+def _page(items, query):
+    offset, limit = int(query.get("offset", ["0"])[0]), int(query.get("limit", ["100"])[0])
+    return items[offset : offset + limit]
+
+
+class InProcess:
+    """A remote without a network: calls go to a workspace as the bytes that they have on the wire."""
+
+    address = "memory://langsmith"
+
+    def __init__(self, workspace):
+        self.workspace = workspace
+
+    def send(self, call):
+        """Send a call once."""
+        body = encoded(call)
+        headers = {"content-type": body.content_type} if body.content_type else {}
+        try:
+            status, document, extra = self.workspace.answer(call.method, call.path, headers, body.data or b"")
+        except Broken:
+            message = f"{self.address}: it cannot be reached"
+            raise NoAnswer(message) from None
+        wait = extra.get("Retry-After")
+        return Reply(status, json.loads(json.dumps(document)), None if wait is None else float(wait))
