@@ -48,6 +48,31 @@ class Refusal(Exception):
         self.detail = detail
 
 
+_ID = "([0-9a-f-]{36})"
+ROUTES = (
+    ("GET", "/info", "_get_info"),
+    ("GET", "/datasets", "_get_datasets"),
+    ("POST", "/datasets", "_post_dataset"),
+    ("GET", f"/datasets/{_ID}", "_get_dataset"),
+    ("GET", f"/datasets/{_ID}/version", "_get_version"),
+    ("PUT", f"/datasets/{_ID}/tags", "_put_tag"),
+    ("POST", f"/v1/platform/datasets/{_ID}/examples", "_post_examples"),
+    ("PATCH", f"/v1/platform/datasets/{_ID}/examples", "_patch_examples"),
+    ("GET", "/examples", "_get_examples"),
+    ("GET", f"/examples/{_ID}", "_get_example"),
+    ("GET", "/sessions", "_get_sessions"),
+    ("POST", "/sessions", "_post_session"),
+    ("GET", f"/sessions/{_ID}", "_get_session"),
+    ("PATCH", f"/sessions/{_ID}", "_patch_session"),
+    ("POST", "/runs/multipart", "_post_runs"),
+    ("POST", "/runs/query", "_post_query"),
+    ("GET", f"/runs/{_ID}", "_get_run"),
+    ("GET", "/feedback", "_get_all_feedback"),
+    ("POST", "/feedback", "_post_feedback"),
+    ("GET", f"/feedback/{_ID}", "_get_feedback"),
+)
+
+
 @dataclass
 class Workspace:
     """What LangSmith holds. `plan` takes the number of a request, from 0; `log` keeps each request as its method and path."""
@@ -90,60 +115,102 @@ class Workspace:
         path = re.sub(r"^(/api)?/v1(?=/)", "", address.path) if not address.path.startswith("/v1/platform") else address.path
         query = parse_qs(address.query)
         try:
-            return self._routed(method, path.strip("/").split("/"), query, _Body(headers, body))
+            return self._routed(method, path, query, _Body(headers, body))
         except Refusal as refusal:
             return refusal.status, {"detail": refusal.detail}
 
-    def _routed(self, method, parts, query, body):
-        match method, *parts:
-            case "GET", "info":
-                return 200, {"version": "0.13.0", "instance_flags": self.instance_flags}
-            case "GET", "datasets":
-                return 200, [one for one in self.datasets.values() if [one["name"]] == query.get("name", [one["name"]])]
-            case "POST", "datasets":
-                return self._new_dataset(body.document(schemas.DATASET, self.invalid))
-            case "GET", "datasets", found, "version" if found in self.datasets:
-                as_of = self.tags.get((found, query["tag"][0]))
-                return (200, {"as_of": as_of, "tags": query["tag"]}) if as_of else (404, {"detail": "no such version"})
-            case "PUT", "datasets", found, "tags" if found in self.datasets:
-                tag = body.document(schemas.TAG, self.invalid)
-                self.tags[found, tag["tag"]] = tag["as_of"]
-                return self._changed(200, {})
-            case "GET", "datasets", found if found in self.datasets:
-                return 200, self.datasets[found]
-            case (("POST" | "PATCH"), "v1", "platform", "datasets", found, "examples") if found in self.datasets:
-                return self._take_examples(method, found, body.parts(sized=False))
-            case "GET", "examples":
-                own = [one for one in self.examples.values() if one["dataset_id"] in query["dataset"]]
-                return 200, _page(own, query)
-            case "GET", "examples", found if found in self.examples:
-                return 200, self.examples[found]
-            case "POST", "sessions":
-                return self._new_session(body.document(schemas.SESSION, self.invalid))
-            case "GET", "sessions":
-                named = [self._session(one) for one in self.sessions.values() if [one["name"]] == query.get("name", [one["name"]])]
-                return 200, _page(named, query)
-            case "GET", "sessions", found if found in self.sessions:
-                return 200, self._session(self.sessions[found])
-            case "PATCH", "sessions", found if found in self.sessions:
-                self.sessions[found] |= body.document(schemas.CLOSING, self.invalid)
-                return self._changed(200, self.sessions[found])
-            case "POST", "runs", "multipart":
-                return self._take_traces(body.parts(sized=True))
-            case "POST", "runs", "query":
-                return self._query(body.document(schemas.QUERY, self.invalid))
-            case "GET", "runs", found if found in self.runs:
-                return 200, self._run(self.runs[found])
-            case "GET", "feedback":
-                own = [one for one in self.feedback.values() if one.get("run_id") in query.get("run", [one.get("run_id")])]
-                return 200, _page(own, query)
-            case "GET", "feedback", found if found in self.feedback:
-                return 200, self.feedback[found]
-            case "POST", "feedback":
-                said = json.loads(body.data)
-                schema = schemas.FEEDBACK_OF_A_RUN if "run_id" in said else schemas.FEEDBACK
-                return self._add_feedback([body.document(schema, self.invalid)])
+    def _routed(self, method, path, query, body):
+        for wanted, pattern, name in ROUTES:
+            match = re.fullmatch(pattern, path)
+            if method == wanted and match:
+                return getattr(self, name)(*match.groups(), query=query, body=body)
         return 404, {"detail": "Not Found"}
+
+    def _get_info(self, **_):
+        return 200, {"version": "0.13.0", "instance_flags": self.instance_flags}
+
+    def _get_datasets(self, *, query, **_):
+        return 200, _named(self.datasets.values(), query)
+
+    def _post_dataset(self, *, body, **_):
+        dataset = body.document(schemas.DATASET, self.invalid)
+        if dataset["id"] in self.datasets or _named(self.datasets.values(), {"name": [dataset["name"]]}):
+            raise Refusal(409, "Dataset with this name already exists.")
+        self.datasets[dataset["id"]] = dataset | {"created_at": self._moment(), "modified_at": self._moment(), "tenant_id": TENANT}
+        return self._changed(200, self.datasets[dataset["id"]])
+
+    def _get_dataset(self, identifier, **_):
+        return 200, _found(self.datasets, identifier)
+
+    def _get_version(self, dataset, *, query, **_):
+        as_of = _found(self.tags, (dataset, query["tag"][0]))
+        return 200, {"as_of": as_of, "tags": query["tag"]}
+
+    def _put_tag(self, dataset, *, body, **_):
+        _found(self.datasets, dataset)
+        tag = body.document(schemas.TAG, self.invalid)
+        self.tags[dataset, tag["tag"]] = tag["as_of"]
+        return self._changed(200, {})
+
+    def _get_examples(self, *, query, **_):
+        return 200, _page([one for one in self.examples.values() if one["dataset_id"] in query["dataset"]], query)
+
+    def _get_example(self, identifier, **_):
+        return 200, _found(self.examples, identifier)
+
+    def _post_examples(self, dataset, *, body, **_):
+        found = self._examples_in(dataset, body)
+        known = [identifier for identifier in found if identifier in self.examples]
+        if known:
+            raise Refusal(409, f"Examples already exist: {known[0]}")
+        return self._store_examples(dataset, found)
+
+    def _patch_examples(self, dataset, *, body, **_):
+        found = self._examples_in(dataset, body)
+        for identifier in found:
+            _found(self.examples, identifier)
+        return self._store_examples(dataset, found)
+
+    def _examples_in(self, dataset, body):
+        _found(self.datasets, dataset)
+        return self._gathered(body.parts(sized=False), schemas.EXAMPLE_PARTS, re.compile("([0-9a-f-]{36})(?:[.](.+))?"))
+
+    def _get_sessions(self, *, query, **_):
+        return 200, _page([self._session(one) for one in _named(self.sessions.values(), query)], query)
+
+    def _get_session(self, identifier, **_):
+        return 200, self._session(_found(self.sessions, identifier))
+
+    def _post_session(self, *, body, **_):
+        session = body.document(schemas.SESSION, self.invalid)
+        _found(self.datasets, session["reference_dataset_id"])
+        if session["id"] in self.sessions or _named(self.sessions.values(), {"name": [session["name"]]}):
+            raise Refusal(409, "Session already exists.")
+        self.sessions[session["id"]] = session | {"tenant_id": TENANT, "end_time": None}
+        return self._changed(200, self.sessions[session["id"]])
+
+    def _patch_session(self, identifier, *, body, **_):
+        self.sessions[identifier] = _found(self.sessions, identifier) | body.document(schemas.CLOSING, self.invalid)
+        return self._changed(200, self.sessions[identifier])
+
+    def _post_runs(self, *, body, **_):
+        return self._take_traces(body.parts(sized=True))
+
+    def _post_query(self, *, body, **_):
+        return self._query(body.document(schemas.QUERY, self.invalid))
+
+    def _get_run(self, identifier, **_):
+        return 200, self._run(_found(self.runs, identifier))
+
+    def _get_all_feedback(self, *, query, **_):
+        return 200, _page([one for one in self.feedback.values() if one["run_id"] in query.get("run", [one["run_id"]])], query)
+
+    def _get_feedback(self, identifier, **_):
+        return 200, _found(self.feedback, identifier)
+
+    def _post_feedback(self, *, body, **_):
+        is_of_a_run = "run_id" in json.loads(body.data)
+        return self._add_feedback([body.document(schemas.FEEDBACK_OF_A_RUN if is_of_a_run else schemas.FEEDBACK, self.invalid)])
 
     def _changed(self, status, document):
         self.changes += 1
@@ -152,19 +219,7 @@ class Workspace:
     def _moment(self):
         return (dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC) + dt.timedelta(seconds=self.changes)).isoformat(timespec="microseconds")
 
-    def _new_dataset(self, dataset):
-        if dataset["id"] in self.datasets or any(one["name"] == dataset["name"] for one in self.datasets.values()):
-            raise Refusal(409, "Dataset with this name already exists.")
-        self.datasets[dataset["id"]] = dataset | {"created_at": self._moment(), "modified_at": self._moment(), "tenant_id": TENANT}
-        return self._changed(200, self.datasets[dataset["id"]])
-
-    def _take_examples(self, method, dataset, parts):
-        found = self._gathered(parts, schemas.EXAMPLE_PARTS, re.compile("([0-9a-f-]{36})(?:[.](.+))?"))
-        known = [identifier for identifier in found if identifier in self.examples]
-        if method == "POST" and known:
-            raise Refusal(409, f"Examples already exist: {known[0]}")
-        if method == "PATCH" and len(known) < len(found):
-            raise Refusal(404, "no such example")
+    def _store_examples(self, dataset, found):
         for identifier, one in found.items():
             metadata = one[""]["metadata"] | {"dataset_split": one[""]["split"]}
             times = {"created_at": self._moment(), "modified_at": self._moment()}
@@ -184,14 +239,6 @@ class Workspace:
         if not found or any("" not in one for one in found.values()):
             raise Refusal(422, "a part without what it is of")
         return found
-
-    def _new_session(self, session):
-        if session["reference_dataset_id"] not in self.datasets:
-            raise Refusal(404, "no such dataset")
-        if session["id"] in self.sessions or any(one["name"] == session["name"] for one in self.sessions.values()):
-            raise Refusal(409, "Session already exists.")
-        self.sessions[session["id"]] = session | {"tenant_id": TENANT, "end_time": None}
-        return self._changed(200, self.sessions[session["id"]])
 
     def _take_traces(self, parts):
         said = [(name, value) for name, value in parts if name.startswith("feedback.")]
@@ -318,6 +365,16 @@ def _is_asked(run, asked):
         run["id"] in (asked.get("id") or [run["id"]]),
     )
     return all(wanted)
+
+
+def _found(held, key):
+    if key not in held:
+        raise Refusal(404, "Not Found")
+    return held[key]
+
+
+def _named(items, query):
+    return [one for one in items if [one["name"]] == query.get("name", [one["name"]])]
 
 
 def _page(items, query):

@@ -1,10 +1,12 @@
-"""A small LangSmith on loopback: the routes of the prompt hub, strict about keys, parents and commits that change nothing."""
+"""LangSmith on loopback: the routes of the prompt hub, strict about keys, parents and commits; behind them a workspace of the double."""
 
 import hashlib
 import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from langsmith_double import Broken, Workspace
 
 KEY = "lsv2_pt_0123456789abcdef0123456789abcdef_0123456789"
 
@@ -21,6 +23,7 @@ class Server(ThreadingHTTPServer):
         self.asked: list[tuple[str, str]] = []
         self.fails: dict[tuple[str, str], tuple[int | None, str]] = {}
         self.released = threading.Event()
+        self.workspace = Workspace()
 
     @property
     def address(self) -> str:
@@ -47,8 +50,16 @@ class _Handler(BaseHTTPRequestHandler):
         """Take what is sent."""
         self._serve("POST")
 
+    def do_PATCH(self):
+        """Take what is changed."""
+        self._serve("PATCH")
+
+    def do_PUT(self):
+        """Take what is set."""
+        self._serve("PUT")
+
     def _serve(self, method):
-        body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.server.asked.append((method, self.path))
         status, text = self.server.fails.get((method, self.path), (0, ""))
         if status is None:
@@ -58,8 +69,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(status, text)
         elif self.headers.get("x-api-key") != KEY:
             self._answer(401, {"detail": "Invalid token"})
+        elif self.path.startswith(("/settings", "/commits", "/repos")):
+            self._answer(*self._routed(method, self.path.strip("/").split("/"), json.loads(body or b"{}")))
         else:
-            self._answer(*self._routed(method, self.path.strip("/").split("/"), body))
+            self._work(method, body)
+
+    def _work(self, method, body):
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        try:
+            self._answer(*self.server.workspace.answer(method, self.path, headers, body))
+        except Broken:
+            self.close_connection = True
 
     def _routed(self, method, parts, body):
         match method, *parts:
@@ -98,12 +118,14 @@ class _Handler(BaseHTTPRequestHandler):
             return 409, {"detail": "Parent commit is not the latest commit"}
         return 200, {"commit": {"id": "c0", "commit_hash": self.server.put(name, body["manifest"])}}
 
-    def _answer(self, status, document):
+    def _answer(self, status, document, headers=()):
         data = (document if isinstance(document, str) else json.dumps(document)).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
         self.send_header("connection", "close")
+        for name, value in dict(headers).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
 

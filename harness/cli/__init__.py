@@ -3,6 +3,7 @@
 from harness.cli import (  # noqa: F401, they add their commands
     cassettes,
     compare,
+    datasets,
     experiments,
     history,
     importing,

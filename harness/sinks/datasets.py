@@ -56,11 +56,10 @@ class DatasetPush:
 
 
 def pulled_rows(sender: Sender, name: str) -> list[dict[str, Any]]:
-    """Return the examples of a dataset as rows of a dataset file, in the order of their ids; Stopped where there is no such dataset."""
+    """Return the examples of a dataset as rows of a dataset file, in the order of the cases' ids; Stopped where there is no such dataset."""
     reading = Reading(sender)
     found = reading.dataset(name)
     if found is None:
         message = f"{sender.remote.address}: there is no dataset {name!r}, or the key may not see it"
         raise Stopped(message)
-    served = reading.examples(found["id"])
-    return list(case_rows(served[identifier] for identifier in sorted(served)))
+    return sorted(case_rows(reading.examples(found["id"]).values()), key=lambda row: str(row["id"]))
