@@ -56,7 +56,7 @@ class DatasetPush:
 
 
 def pulled_rows(sender: Sender, name: str) -> list[dict[str, Any]]:
-    """Return the examples of a dataset as rows of a dataset file, in the order of the cases' ids; Stopped where there is no such dataset."""
+    """Return the examples of a dataset as rows of a dataset file, by the cases' ids; Stopped where there is none."""
     reading = Reading(sender)
     found = reading.dataset(name)
     if found is None:

@@ -401,7 +401,17 @@ NAMES = {
     "options": ("docs/commands.md", CLI_OPTIONS - {"-o", "-j"} | pytest_options()),
     "files of an experiment": (
         "docs/commands.md",
-        {"experiment.json", "trials.jsonl", "summary.md", "junit.xml", "report.json", "report.html"},
+        {
+            "experiment.json",
+            "trials.jsonl",
+            "summary.md",
+            "junit.xml",
+            "report.json",
+            "report.html",
+            "ledger.jsonl",
+            "redacted.json",
+            "spool.jsonl",
+        },
     ),
 }
 
