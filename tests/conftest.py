@@ -8,6 +8,7 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+import once
 import postgres_server
 import pytest
 from click.testing import CliRunner
@@ -26,6 +27,16 @@ settings.load_profile("steady")
 # Started in the background of a shell, this process ignores Ctrl-C, and what it starts would, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config):
+    """Make the folder that the test processes share."""
+    once.open_folder(config)
+
+
+def pytest_collection_finish(session):
+    """Let tests know which others run."""
+    once.take(session.items)
 
 
 @dataclass
