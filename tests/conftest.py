@@ -94,7 +94,8 @@ class World:
         # each command starts as a fresh process would: with the user's files as they are now
         import sys
 
-        for name in [name for name, module in sys.modules.items() if str(getattr(module, "__file__", None)).startswith(str(self.root))]:
+        here = str(self.root)
+        for name in [name for name, module in sys.modules.items() if str(getattr(module, "__dict__", {}).get("__file__")).startswith(here)]:
             del sys.modules[name]
         answer = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
         return Answer(answer.exit_code, answer.stdout, answer.stderr)

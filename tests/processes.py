@@ -24,8 +24,8 @@ from pathlib import Path
 
 IMPORTED = ("harness.cli.replay", "harness.runner.run", "langgraph.graph", "langchain_openai")
 """What the parent imports, as every replay of an agent with a model does."""
-READ_WHEN_USED = frozenset({"CI", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OLDPWD", "PWD", "PYTEST_CURRENT_TEST"})
-"""The variables that nothing reads while it is imported: those of a forked process may differ from its parent's."""
+READ_WHEN_USED = frozenset({"CI", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OLDPWD", "PWD", "PYTEST_CURRENT_TEST", "PYTHONDONTWRITEBYTECODE"})
+"""The variables that no import reads, or that are seen to after the fork: those of a forked process may differ from its parent's."""
 
 
 def _read_by_imports(environment):
@@ -133,6 +133,7 @@ def _become(request, files):
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
+    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()  # which, unlike `random`, does not do so itself after a fork
     sys.argv[1:] = request["arguments"]

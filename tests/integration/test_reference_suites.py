@@ -111,6 +111,7 @@ SEEDED = [
             ),
             frozenset({1}),
             ("path",),
+            ("--filter", "billing-001 or technical-001"),
         ),
     ),
     (
@@ -141,6 +142,7 @@ SEEDED = [
             (("refunds", "repayments"),),
             frozenset({4}),
             ("prompt triage (v2) edited",),
+            ("--filter", "billing-001"),
         ),
     ),
     (
@@ -151,6 +153,7 @@ SEEDED = [
             (('model: str = "smollm2-135m-instruct"', 'model: str = "smollm3-instruct"'),),
             frozenset({4}),
             ("model smollm2-135m-instruct -> smollm3-instruct",),
+            ("--filter", "billing-001"),
         ),
     ),
     (
@@ -161,6 +164,7 @@ SEEDED = [
             (('    return confirm(state, queue="billing")', '    raise LookupError("no such queue")'),),
             frozenset({3}),
             ("LookupError", "billing_team"),
+            ("--filter", "billing-001"),
         ),
     ),
     (
@@ -171,6 +175,7 @@ SEEDED = [
             (('"category": cast("Category", category) if category in get_args(Category) else "general"', '"category": "general"'),),
             frozenset({1}),
             ("route.accuracy",),
+            ("--filter", "billing or technical"),
         ),
     ),
 ]
