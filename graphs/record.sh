@@ -21,7 +21,7 @@ while True:
 PY
 export OPENAI_BASE_URL="http://127.0.0.1:$port/v1" OPENAI_API_KEY=local
 set +e # a case that could not be recorded whole is asked again below
-harness record --all support_triage --variant default --variant v1 --variant v2_zero_shot
+harness record --all support_triage --variant default --variant v1 --variant v2 --variant v2_zero_shot
 harness record --all research_loop
 harness record --all resilient_chain --variant default --variant patient
 harness record --all safe_agent --variant default --variant steps_first --variant iterations_first --variant tool_calls_first

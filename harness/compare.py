@@ -1,17 +1,24 @@
 """Two experiments, or an experiment and a baseline, paired case by case: what got better, what got worse, and whether that is chance."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from harness.experiment import Outcome, SuiteProvenance
 from harness.schema import Value
 from harness.standing import Standing, Standings
-from harness.stats import Pairs, bootstrap_interval, detectable_drop, difference_interval, holm, mcnemar, mean
+from harness.stats import Pairs, bootstrap_intervals, detectable_drop, difference_interval, holm, mcnemar, mean
 
-Movement = Literal["better", "worse", "same", "crashed", "unscored", "only in base", "only in candidate"]
-MOVEMENTS: tuple[Movement, ...] = ("worse", "crashed", "unscored", "only in base", "only in candidate", "better", "same")
+Movement = Literal["better", "worse", "same", "crashed", "stale", "unscored", "only in base", "only in candidate"]
+MOVEMENTS: tuple[Movement, ...] = ("worse", "crashed", "stale", "unscored", "only in base", "only in candidate", "better", "same")
 """Every movement, what a reviewer must see first."""
+
+Shown = Literal["better", "worse", "no difference", "nothing"]
+"""What a comparison shows: nothing where no case was measured on both sides."""
+
+SIGNIFICANT = 0.05
+PRIMARY = "pass.rate"
+"""The share that a comparison is about: its test stands by itself, those of the other shares are adjusted for being several."""
 
 Drift = Literal["routing", "arguments", "content"]
 
@@ -22,9 +29,10 @@ _DIGITS = 12
 class CasePair(Value):
     """One case in both experiments.
 
-    `movement` is that of its pass rate; a case of which a trial crashed, or could not be scored or replayed, on either side is
-    `crashed` or `unscored` unless it is so on both sides and nothing moved. `flips` are the routers that decided otherwise, with the
-    decision before and after. `drift` names what else changed: the route (visits, decisions), arguments of tools, the content.
+    `movement` is that of its pass rate; a case of which a trial crashed, is stale or could not be scored, on either side, is
+    `crashed`, `stale` or `unscored`, unless it is so on both sides and nothing moved: then it is `same`, and `unmeasured`.
+    `flips` are the routers that decided otherwise, with the decision before and after. `drift` names what else changed: the route
+    (visits, decisions), arguments of tools, the content.
     """
 
     case: str
@@ -34,13 +42,24 @@ class CasePair(Value):
     flips: dict[str, tuple[str, str]] = {}
     drift: tuple[Drift, ...] = ()
 
+    @property
+    def unmeasured(self) -> Movement | None:
+        """Return what keeps the case from being compared: a crash, a stale or an unscored trial on a side; None for nothing."""
+        return _unmeasured([side for side in (self.base, self.candidate) if side])
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether anything about the case is otherwise than before."""
+        return bool(self.drift) or self.movement != "same"
+
 
 class MetricChange(Value):
     """One metric on both sides, and in how many cases it rose and fell.
 
     `difference` is the mean over the cases that have the figure on both sides, candidate less base, with its 95 % interval: Tango's for
-    shares, the BCa bootstrap's for amounts. `p_value` is the exact McNemar test's over the cases that moved, adjusted by Holm for the
-    shares of this comparison; `detectable_drop` the least true drop that so many cases would show four times in five.
+    shares, the BCa bootstrap's for amounts. `p_value` is the exact McNemar test's over the cases that moved; those of all shares but
+    `pass.rate`, which the comparison is about, are adjusted by Holm. `detectable_drop` is the least true drop that so many cases would
+    show four times in five.
     """
 
     name: str
@@ -69,6 +88,26 @@ class Comparison(Value):
         """Return the number of cases by movement; every movement is there."""
         counted = Counter(pair.movement for pair in self.pairs)
         return {movement: counted[movement] for movement in MOVEMENTS}
+
+    @property
+    def measured(self) -> int:
+        """Return how many cases were measured on both sides; a crash is a measurement."""
+        change = self.change(PRIMARY)
+        return change.cases if change else 0
+
+    def change(self, name: str) -> MetricChange | None:
+        """Return how one metric changed; None where neither side has it."""
+        return next((change for change in self.metrics if change.name == name), None)
+
+    @property
+    def shown(self) -> Shown:
+        """Return what the share of passes shows, at the 5 % level: a difference that is not shown may be there all the same."""
+        change = self.change(PRIMARY)
+        if change is None or not change.cases:
+            return "nothing"
+        if change.p_value is None or change.p_value > SIGNIFICANT or change.rose == change.fell:
+            return "no difference"
+        return "better" if change.rose > change.fell else "worse"
 
     def cases(self, movement: Movement) -> tuple[str, ...]:
         """Return the cases that moved so."""
@@ -101,13 +140,16 @@ def compare(base: Standings, candidate: Standings, *, price_tables: tuple[str, s
 
 
 def paired(base: Standings, candidate: Standings) -> dict[str, list[float]]:
-    """Return the differences of each metric, candidate less base, over the cases that have it on both sides."""
+    """Return the differences of each metric, candidate less base, over the cases that have it on both sides.
+
+    The pass rate of a case with a stale or an unscored trial is not known, so it is left out; a crash is no pass.
+    """
     moved: dict[str, list[float]] = {}
-    for case, standing in base.cases.items():
-        after = candidate.cases[case].values if case in candidate.cases else {}
-        for name, before in standing.values.items():
-            if name in after:
-                moved.setdefault(name, []).append(after[name] - before)
+    for case in sorted({*base.cases} & {*candidate.cases}):
+        before, after = base.cases[case], candidate.cases[case]
+        known = before.values.keys() & after.values.keys() - (() if before.measured and after.measured else {"pass.rate"})
+        for name in known:
+            moved.setdefault(name, []).append(after.values[name] - before.values[name])
     return moved
 
 
@@ -135,15 +177,19 @@ def _pair(case: str, base: Standing | None, candidate: Standing | None) -> CaseP
     )
 
 
-_UNMEASURED: tuple[tuple[Movement, tuple[Outcome, ...]], ...] = (("crashed", ("error",)), ("unscored", ("stale", "unscored")))
+_UNMEASURED: tuple[tuple[Movement, Outcome], ...] = (("crashed", "error"), ("stale", "stale"), ("unscored", "unscored"))
+
+
+def _unmeasured(sides: Sequence[Standing]) -> Movement | None:
+    return next((movement for movement, outcome in _UNMEASURED if any(side.had(outcome) for side in sides)), None)
 
 
 def _movement(base: Standing, candidate: Standing) -> Movement:
     if base.outcomes == candidate.outcomes:
         return "same"
-    for movement, outcomes in _UNMEASURED:
-        if any(side.had(outcome) for side in (base, candidate) for outcome in outcomes):
-            return movement
+    unmeasured = _unmeasured((base, candidate))
+    if unmeasured:
+        return unmeasured
     before, after = base.values["pass.rate"], candidate.values["pass.rate"]
     return "better" if after > before else "worse" if after < before else "same"
 
@@ -159,12 +205,14 @@ def _drift(base: Standing, candidate: Standing, flips: Mapping[str, object]) -> 
 
 def _changes(base: Standings, candidate: Standings) -> tuple[MetricChange, ...]:
     moved = paired(base, candidate)
-    changes = [_change(name, base, candidate, moved.get(name, [])) for name in sorted({*base.metrics, *candidate.metrics})]
-    tested = holm({change.name: change.p_value for change in changes if change.p_value is not None})
+    intervals = bootstrap_intervals({name: by for name, by in moved.items() if not is_share(name)})
+    names = sorted({*base.metrics, *candidate.metrics})
+    changes = [_change(name, base, candidate, moved.get(name, []), intervals.get(name)) for name in names]
+    tested = holm({change.name: change.p_value for change in changes if change.p_value is not None and change.name != PRIMARY})
     return tuple(change.model_copy(update={"p_value": tested[change.name]}) if change.name in tested else change for change in changes)
 
 
-def _change(name: str, base: Standings, candidate: Standings, moved: list[float]) -> MetricChange:
+def _change(name: str, base: Standings, candidate: Standings, moved: list[float], interval: tuple[float, float] | None) -> MetricChange:
     before, after = base.metrics.get(name), candidate.metrics.get(name)
     if not moved:
         return MetricChange(name=name, base=before, candidate=after)
@@ -178,7 +226,7 @@ def _change(name: str, base: Standings, candidate: Standings, moved: list[float]
         rose=rose,
         fell=fell,
         difference=round(mean(moved) or 0.0, _DIGITS),
-        interval=_rounded(difference_interval(Pairs.of(moved)) if share else bootstrap_interval(moved)),
+        interval=_rounded(difference_interval(Pairs.of(moved)) if share else interval),
         p_value=mcnemar(rose, fell) if share else None,
         detectable_drop=detectable_drop((rose + fell) / len(moved), len(moved)) if share else None,
     )
@@ -193,10 +241,16 @@ def _unlike(base: SuiteProvenance, candidate: SuiteProvenance, price_tables: tup
         yield f"the suites differ: {base.suite!r} and {candidate.suite!r}"
     if base.dataset_digest != candidate.dataset_digest:
         yield f"the datasets differ: {_dataset(base)} and {_dataset(candidate)}"
+    if base.faults != candidate.faults:
+        yield f"the faults of every case differ: {_faults(base)} and {_faults(candidate)}"
     if base.checks != candidate.checks:
         yield f"the checks differ: {', '.join(sorted({*base.checks} ^ {*candidate.checks})) or 'their order'}"
     if len(set(price_tables)) > 1:
-        yield f"the price tables differ: {price_tables[0]} and {price_tables[1]}"
+        yield f"the price tables differ: {price_tables[0] or 'none'} and {price_tables[1] or 'none'}"
+
+
+def _faults(side: SuiteProvenance) -> str:
+    return ", ".join(side.faults) or "none"
 
 
 def _dataset(side: SuiteProvenance) -> str:

@@ -18,15 +18,16 @@ from harness.cell import SweepSettings
 from harness.checks import BUILT_IN
 from harness.dataset import Backend, Budget, Limits
 from harness.errors import ConfigError
-from harness.experiment import Bound
 from harness.metric import names as metric_names
 from harness.price import Price
 from harness.schema import Value, first_problem, nearest, problem_place
+from harness.terms import Bound, Gate, Quarantine, is_passed_share
 
 DEFAULT = "default"
 _OPEN_METRIC = re.compile(
     r"route\.[^.]+\.(?:accuracy|ece)|node\..+\.duration_s\.p(50|95)"
 )  # a router may be named in cases only, nodes are the graph's
+_SHARES = "pass.rate, <check>.pass_rate, route.accuracy or route.<node>.accuracy"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LOOPBACK = re.compile(r"(?:127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}")
 _RULE_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -79,7 +80,8 @@ class Suite(Value):
     budget: Budget = Budget()
     must_pass: tuple[str, ...] = ()
     variants: dict[str, Variant] = {}
-    gate: dict[str, Bound] = {}
+    gate: Gate = Gate()
+    quarantine: dict[str, Quarantine] = {}
     normalise: tuple[str, ...] = ()
     freeze: Freeze = Freeze()
     latencies: dict[str, Annotated[float, Field(ge=0)]] = {}
@@ -227,13 +229,18 @@ def _key_parts(key: str) -> list[str]:
     return [part[0] or part[1] for part in re.findall(r"[\"']([^\"']+)[\"']|([\w-]+)", key)]
 
 
+def is_name(text: str) -> bool:
+    """Tell whether a suite or a variant may be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _check_names(config: Config, text: str, shown: str) -> None:
     if not config.suites:
         message = f"{shown}: no suites; add a table [suites.NAME] with graph and dataset"
         raise ConfigError(message)
     for name, suite in config.suites.items():
         for named in (name, *suite.variants):
-            if not _NAME.fullmatch(named):
+            if not is_name(named):
                 message = f"{shown}{_line(text, ['suites', name])}: {named!r} cannot be a name; use letters, digits, '.', '_' and '-'"
                 raise ConfigError(message)
         place = f"{shown}{_line(text, ['suites', name])}: suites.{name}"
@@ -244,6 +251,7 @@ def _check_names(config: Config, text: str, shown: str) -> None:
             message = f"{place}.cassettes: {suite.cassettes!r} is no suite with cassettes of its own"
             raise ConfigError(message)
         _check_gate(name, suite, text, shown)
+        _check_quarantine(name, suite, text, shown)
 
 
 def _check_agent(suite: Suite, place: str) -> None:
@@ -271,13 +279,24 @@ def _check_agent(suite: Suite, place: str) -> None:
 
 def _check_gate(name: str, suite: Suite, text: str, shown: str) -> None:
     known = metric_names(suite.routes, _check_names_of(suite))
-    for metric, bound in suite.gate.items():
+    for metric, bound in suite.gate.own.items():
         place = f"{shown}{_line(text, ['suites', name, 'gate', metric])}: suites.{name}.gate"
         if metric not in known and not _OPEN_METRIC.fullmatch(metric):
             message = f"{place}: unknown metric {metric!r}{nearest(metric, known)}"
             raise ConfigError(message)
         if bound == Bound():
-            message = f"{place}: the bound of {metric!r} is empty; give min, max, max_drop or max_rise_pct"
+            message = f"{place}: the bound of {metric!r} is empty; give min, max, max_drop, max_rise_pct or non_inferiority"
+            raise ConfigError(message)
+        if bound.non_inferiority is not None and not is_passed_share(metric):
+            message = f"{place}: non_inferiority of {metric!r}: it is for shares that each case passes or not, {_SHARES}; use max_rise_pct"
+            raise ConfigError(message)
+
+
+def _check_quarantine(name: str, suite: Suite, text: str, shown: str) -> None:
+    for case in suite.quarantine:
+        if case in suite.must_pass:
+            place = f"{shown}{_line(text, ['suites', name, 'quarantine', case])}: suites.{name}.quarantine"
+            message = f"{place}: case {case!r} is in must_pass, too; a case that must pass cannot be in quarantine"
             raise ConfigError(message)
 
 

@@ -8,6 +8,7 @@ HarnessError                  2
 ├── RedactionError            2   a redactor of the user
 ├── PromptError               2   a prompt version
 ├── PriceError                2   the price table or [prices]
+├── SinkError                 2   a service that is asked or sent to
 ├── GraphError                2   the graph could not be loaded or built
 ├── ExperimentError           2   a stored experiment
 │   ├── ExperimentMissing         there is none
@@ -69,6 +70,10 @@ class PromptError(HarnessError):
 
 class PriceError(HarnessError):
     """A price cannot be used."""
+
+
+class SinkError(HarnessError):
+    """A service that the harness asks or sends to did not do what it should."""
 
 
 class GraphError(HarnessError):

@@ -1,14 +1,16 @@
 """An experiment: all trials of a run, with provenance. Immutable once it is done."""
 
+import datetime as dt
 from typing import Literal, Self
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import JsonValue, ValidationError
 
 from harness.cassette.miss import Miss, remedy
 from harness.coverage import Shape
 from harness.errors import ExperimentTooNew, ExperimentTooOld, ExperimentUnreadable
 from harness.schema import Value, first_problem
 from harness.score import Score
+from harness.terms import Bound, Quarantine
 from harness.trace import Place, Trace
 
 FORMAT = 1  # 1: the first
@@ -34,8 +36,9 @@ class LiveAttempt(Value):
 class Trial(Value):
     """One run of one case under one variant.
 
-    `played` counts exchanges answered from the cassette, `recorded` live ones, `unused` those of its own variant that it did not ask
-    for; `sockets` counts connections opened to hosts that the config allows.
+    `draw` says which of several recordings of its case a repeat replayed, `played` counts exchanges answered from the cassette,
+    `recorded` live ones, `unused` those of its own variant and draw that it did not ask for; `sockets` counts connections opened to
+    hosts that the config allows.
     """
 
     suite: str
@@ -51,6 +54,7 @@ class Trial(Value):
     recorded: int = 0
     unused: int = 0
     sockets: int = 0
+    draw: int = 1
 
     @property
     def key(self) -> tuple[str, str, str, int]:
@@ -94,30 +98,11 @@ def outcome(
     return "pass" if "pass" in states and not unmeasured else "unscored"
 
 
-class NonInferiority(Value):
-    """A share must not be worse than the baseline's by `margin` or more, shown at the one-sided level `alpha`."""
-
-    margin: float = Field(gt=0, lt=1)
-    alpha: float = Field(default=0.05, gt=0, lt=0.5)
-
-
-class Bound(Value):
-    """What a gate asks of one metric. `max_drop`, `max_rise_pct` and `non_inferiority` compare with a baseline."""
-
-    min: float | None = None
-    max: float | None = None
-    max_drop: float | None = Field(default=None, ge=0)
-    max_rise_pct: float | None = Field(default=None, ge=0)
-    non_inferiority: NonInferiority | None = None
-
-    @property
-    def relative(self) -> tuple[str, ...]:
-        """Return the names of the parts that need a baseline."""
-        return tuple(name for name in ("max_drop", "max_rise_pct", "non_inferiority") if getattr(self, name) is not None)
-
-
 class SuiteProvenance(Value):
-    """What exactly was run for one suite under one variant, and the gate it has to pass; `faults` were added to those of every case."""
+    """What exactly was run for one suite under one variant, and the gate it has to pass; `faults` were added to those of every case.
+
+    `unasked` names the bounds that only a preset asks for: they hold where they can be measured.
+    """
 
     suite: str
     variant: str
@@ -138,7 +123,9 @@ class SuiteProvenance(Value):
     routes: dict[str, str] = {}
     confidence: dict[str, str] = {}
     gate: dict[str, Bound] = {}
+    unasked: tuple[str, ...] = ()
     must_pass: tuple[str, ...] = ()
+    quarantine: dict[str, Quarantine] = {}
     normalise: tuple[str, ...] = ()
     freeze: dict[str, JsonValue] = {}
     latencies: dict[str, float] = {}
@@ -156,6 +143,10 @@ class SuiteProvenance(Value):
         """Return the suite's name, with `@variant` unless it is the default one."""
         return suite_name(self.suite, self.variant)
 
+    def quarantined(self, today: dt.date | None) -> frozenset[str]:
+        """Return the cases whose quarantine counts on a day; none where no day is given."""
+        return frozenset(case for case, one in self.quarantine.items() if today is not None and today <= one.until)
+
 
 def suite_name(suite: str, variant: str) -> str:
     """Return `suite`, or `suite@variant` for a variant other than `default`."""
@@ -165,7 +156,8 @@ def suite_name(suite: str, variant: str) -> str:
 class Experiment(Value):
     """The head of an experiment: what was run, where from, with what. Times are ISO 8601 in UTC.
 
-    `stopped` says which case the budget of the whole run stopped it before, and why.
+    `stopped` says which case the budget of the whole run stopped it before, and why; `verdict` is the gate's when the run ended,
+    against the baselines of that time.
     """
 
     format: int = FORMAT
@@ -181,6 +173,7 @@ class Experiment(Value):
     command: tuple[str, ...] = ()
     exchanges_played: int = 0
     sockets_opened: int = 0
+    verdict: str = ""
     suites: tuple[SuiteProvenance, ...]
 
     @classmethod

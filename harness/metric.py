@@ -1,12 +1,14 @@
 """The figures of one suite under one variant, derived from the count of its trials."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import fsum
 
-from harness.coverage import KINDS, Kind
+from harness.coverage import KINDS, Kind, Shape
+from harness.experiment import OVER_BUDGET, Outcome, Trial
 from harness.schema import Value
 from harness.stats import mean, pass_all, pass_any, quantile
-from harness.tally import ALWAYS_CHECKED, Count, counted
+from harness.tally import ALWAYS_CHECKED, NO_SHAPE, Count, counted
 
 DURATIONS = {"duration_s.p50": 0.5, "duration_s.p95": 0.95, "duration_s.p99": 0.99}
 NODE_DURATIONS = {"duration_s.p50": 0.5, "duration_s.p95": 0.95}
@@ -17,6 +19,7 @@ NAMES = (
     "cost_usd.mean",
     "cost_usd.total",
     "cost_usd.p95",
+    "cost_usd.per_hour",
     "tokens.mean",
     "tokens.total",
     "model_calls.mean",
@@ -50,7 +53,36 @@ class Metric(Value):
 
 
 class Tally(Count):
-    """The count of trials with the figures that follow from it. The order of trials changes nothing."""
+    """The count of trials with the figures that follow from it. The order of trials changes nothing.
+
+    `decisive` counts what a gate judges: every trial but those of quarantined cases that passed, failed or crashed, which are in
+    `set_aside`, by case. What a budget stopped and what tried to connect to somewhere is never set aside.
+    """
+
+    def __init__(self, trials: Iterable[Trial] = (), *, shape: Shape = NO_SHAPE, quarantined: frozenset[str] = frozenset()) -> None:
+        self.quarantined = quarantined
+        self.set_aside: dict[str, Counter[Outcome]] = {}
+        self.decisive: Tally = Tally(shape=shape) if quarantined else self
+        super().__init__(trials, shape=shape)
+
+    def add(self, trial: Trial) -> None:
+        """Count one trial."""
+        super().add(trial)
+        if self.sets_aside(trial):
+            self.set_aside.setdefault(trial.case, Counter())[trial.outcome] += 1
+        elif self.quarantined:
+            self.decisive.add(trial)
+
+    def sets_aside(self, trial: Trial) -> bool:
+        """Tell whether a quarantine keeps a trial from deciding."""
+        if trial.case not in self.quarantined:
+            return False
+        stopped = any(score.check == OVER_BUDGET for score in trial.scores)
+        return trial.outcome in {"pass", "fail", "error"} and not trial.live and not stopped
+
+    def figures(self) -> dict[str, float | None]:
+        """Return the value of every figure by its name."""
+        return {name: metric.value for name, metric in self.metrics().items()}
 
     def deciding(self, name: str) -> tuple[str, ...]:
         """Return the cases that worsen a metric, as far as single cases do."""
@@ -71,11 +103,12 @@ class Tally(Count):
             **self._repeat_metrics(),
             **self._spending_metrics("cost_usd"),
             "cost_usd.p95": self._spent("cost_usd", quantile(self._numbers["cost_usd"], 0.95)),
+            "cost_usd.per_hour": self._per_hour(),
             **self._spending_metrics("tokens"),
-            "model_calls.mean": self._known(mean(self._numbers["model_calls"]), "calls"),
-            "tool_calls.mean": self._known(mean(self._numbers["tool_calls"]), "tools"),
-            "steps.mean": self._known(mean(self._numbers["steps"]), "steps"),
-            "steps.max": self._known(max(self._numbers["steps"], default=None), "steps"),
+            "model_calls.mean": self._seen(mean(self._numbers["model_calls"]), "calls"),
+            "tool_calls.mean": self._seen(mean(self._numbers["tool_calls"]), "tools"),
+            "steps.mean": self._seen(mean(self._numbers["steps"]), "steps"),
+            "steps.max": self._seen(max(self._numbers["steps"], default=None), "steps"),
             **{name: self._lasted(share, self._numbers["duration_s"]) for name, share in DURATIONS.items()},
             **self._node_metrics(),
             **{name: self._first_token(share) for name, share in FIRST_TOKENS.items()},
@@ -113,25 +146,38 @@ class Tally(Count):
         return self._known(self._checked[check].share, f"check {check!r}")
 
     def _spending_metrics(self, name: str) -> dict[str, Metric]:
-        spent = [*self._numbers[name], *self._unscored_spent[name]]
+        spent = [*self._numbers[name], *self._spent_aside[name]]
         return {
             f"{name}.mean": self._spent(name, mean(self._numbers[name])),
-            f"{name}.total": self._spent(name, fsum(spent) if spent else None),
+            f"{name}.total": self._spent(name, fsum(spent) if spent else None, "", " aside"),
         }
 
-    def _spent(self, name: str, value: float | None) -> Metric:
-        unknown = self._happened[f"{name} unknown"]
+    def _spent(self, name: str, value: float | None, *of: str) -> Metric:
+        """Return a figure of what was spent; `of` says whether trials beside the whole ones count, too."""
+        parts = [f"{name}{part}" for part in of or ("",)]
+        unknown = sum(self._happened[f"{part} unknown"] for part in parts)
         if not unknown:
             return self._known(value)
-        models = ", ".join(repr(model) for model in sorted(self._unknown[name])[:5])
+        models = sorted({model for part in parts for model in self._unknown.get(part, ())})
         what = "cost" if name == "cost_usd" else "tokens"
-        return Metric(reason=f"{what} unknown in {unknown} of {counted(self.trials - self.stale, 'trial')}: {models}")
+        named = f": {', '.join(repr(model) for model in models[:5])}" if models else ""
+        return Metric(reason=f"{what} unknown in {unknown} of {counted(self.trials - self.stale, 'trial')}{named}")
+
+    def _per_hour(self) -> Metric:
+        """Return the dollars that trials cost in an hour in which they run one after another, none at the same time."""
+        seconds = self._lasted(0.5, self._numbers["duration_s"])
+        if seconds.value is None:
+            return seconds
+        total_s = fsum(self._numbers["duration_s"])
+        if not total_s:
+            return Metric(reason="the trials took no time: the recordings do not say how long a call took")
+        return self._spent("cost_usd", fsum(self._numbers["cost_usd"]) * 3600 / total_s)
 
     def _lasted(self, share: float, durations: Sequence[float]) -> Metric:
         in_real_time = self._happened["in real time"]
         if in_real_time:
             return Metric(reason=f"{counted(in_real_time, 'trial')} ran in real time, whose durations are no figures")
-        return self._known(quantile(durations, share), "durations")
+        return self._seen(quantile(durations, share), "durations")
 
     def _first_token(self, share: float) -> Metric:
         unknown = self._happened["first token unknown"]
@@ -149,13 +195,13 @@ class Tally(Count):
         }
 
     def _rates(self) -> dict[str, Metric]:
-        happened, measured, kept = self._happened, self.measured, self.trials - self.stale
+        happened, kept = self._happened, self.passed + self.failed + self.unscored or self.errors
         return {
             "limit_hit.rate": self._known(_share(happened["limit"], happened["traced"])),
-            "fallback.rate": self._known(_share(happened["fallback"], happened["traced"])),
+            "fallback.rate": self._known(_share(happened["fallback"], happened["could fall back"])),
             "tool_failure.rate": self._known(_share(happened["tool failure"], happened["tool call"]), "tools"),
             "rate_limited.rate": self._known(_share(happened["rate limited"], happened["model call"]), "models"),
-            "error.rate": self._known(_share(self.errors, measured)),
+            "error.rate": self._known(_share(self.errors, self.measured)),
             "stale.rate": self._known(_share(self.stale, self.trials)),
             "unscored.rate": self._known(_share(self.unscored, kept)),
         }
@@ -166,6 +212,10 @@ class Tally(Count):
         share = self.coverage[kind].share
         return Metric(reason=f"the graph has no {kind}") if share is None else self._known(share)
 
+    def _seen(self, value: float | None, of: str) -> Metric:
+        """Return a figure of something that every trial has to show: what is known of some of them alone is none."""
+        return self._known(None if self._happened[f"{of} unseen"] else value, of)
+
     def _known(self, value: float | None, of: str = "") -> Metric:
         return Metric(reason=self._no_evidence(of)) if value is None else Metric(value=round(value, _DIGITS))
 
@@ -175,8 +225,12 @@ class Tally(Count):
             return "no trial ran"
         if self.stale == self.trials:
             return "every trial is stale"
+        if self.errors and self.errors == self.measured and of != "models":
+            return "every trial that was measured crashed"
         if self._happened[f"{of} unseen"]:
             return f"the {of} of an agent that ran elsewhere were not seen"
+        if self._happened["calls unseen"] and self.measured and of in {"", "models", "tools"}:
+            return "the calls of an agent that ran elsewhere were not seen"
         if of == "models" or (of == "tools" and self.measured):
             return f"no trial called one of its {of}"
         of = "" if of in {"tools", "steps", "calls", "durations"} else of

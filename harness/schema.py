@@ -96,12 +96,12 @@ def _fields_at(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str
     parts = iter(place)
     for part in parts:
         field = model.model_fields.get(str(part))
-        annotation = None if field is None else field.annotation
+        annotation = model.__annotations__.get("__pydantic_extra__") if field is None else field.annotation
         inner = _models_in(annotation)
         if not inner:
             continue
         model = inner[0]
-        if get_origin(annotation) in (dict, tuple):
+        if field is not None and get_origin(annotation) in (dict, tuple):
             next(parts, None)  # a key or an index, which may be spelled like a field
     return list(model.model_fields)
 

@@ -1,7 +1,8 @@
 """What each case of a suite came to: the small part of an experiment that a comparison pairs and a baseline keeps."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from harness.experiment import Outcome, SuiteProvenance, Trial
 from harness.schema import Value, canonical_json, digest
@@ -16,8 +17,9 @@ class Standing(Value):
     """What the trials of one case came to.
 
     `values` holds figures by the metric that they are part of, each a mean over the trials that give evidence of it: `pass.rate`
-    counts every trial, also those that crashed, are stale or could not be scored. `routes` are the decisions of the first trial, by
-    router; `path`, `tools` and `content` digests of its visits, of its tools with their arguments, and of how it ended.
+    counts every trial, also those that crashed, are stale or could not be scored; of those that are stale or unscored nothing else is
+    evidence, and one that crashed passed nothing. `routes` are the decisions of the first trial, by router; `path`, `tools` and
+    `content` digests of its visits, of its tools with their arguments ("" without any), and of how it ended.
     """
 
     outcomes: dict[str, int]
@@ -31,6 +33,11 @@ class Standing(Value):
     def trials(self) -> int:
         """Return how many trials the case had."""
         return sum(self.outcomes.values())
+
+    @property
+    def measured(self) -> bool:
+        """Tell whether every trial is evidence: none is stale or unscored."""
+        return not (self.had("stale") or self.had("unscored"))
 
     def had(self, outcome: Outcome) -> bool:
         """Tell whether one of the trials ended so."""
@@ -69,7 +76,7 @@ class Roll:
 
     def add(self, trial: Trial) -> None:
         """Take one trial in."""
-        evidence = {} if trial.outcome == "stale" else _figures(trial)
+        evidence = {} if trial.outcome in {"stale", "unscored"} else _figures(trial)
         self._rows.setdefault(trial.case, []).append((trial.repeat, trial.outcome, evidence, _Shape(trial)))
         for call in trial.trace.calls:
             self._spent.setdefault(_node(call), _Purse()).add(call)
@@ -125,20 +132,24 @@ class _Shape:
             for score in trial.scores
             if score.check == "route" and score.status != "unscored"
         }
-        self.path = digest(canonical_json(trace.nodes))
-        self.tools = digest(canonical_json([[tool.name, tool.args] for tool in trace.tools]))
+        self.path = _of_path(trace.nodes)
+        self.tools = digest(canonical_json([[tool.name, tool.args] for tool in trace.tools])) if trace.tools else ""
         self.content = digest(canonical_json([trace.ends, trace.text, trace.state]))
+
+
+@lru_cache(maxsize=10_000)
+def _of_path(nodes: tuple[str, ...]) -> str:
+    return digest(canonical_json(nodes))
 
 
 def _standing(rows: Sequence[tuple[int, Outcome, dict[str, float], _Shape]]) -> Standing:
     outcomes = Counter(row[1] for row in rows)
     first = rows[0][3]
-    names = sorted({name for row in rows for name in row[2]})
-    values = {name: mean([row[2][name] for row in rows if name in row[2]]) for name in names}
+    values = {**rows[0][2]} if len(rows) == 1 else _means([row[2] for row in rows])
     values["pass.rate"] = outcomes["pass"] / len(rows)
     return Standing(
         outcomes=dict(sorted(outcomes.items())),
-        values={name: round(value, _DIGITS) for name, value in sorted(values.items()) if value is not None},
+        values={name: round(value, _DIGITS) for name, value in sorted(values.items())},
         routes=first.routes,
         path=first.path,
         tools=first.tools,
@@ -146,21 +157,31 @@ def _standing(rows: Sequence[tuple[int, Outcome, dict[str, float], _Shape]]) -> 
     )
 
 
+def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of each figure over the trials that give evidence of it."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.items():
+            found.setdefault(name, []).append(value)
+    return {name: mean(values) or 0.0 for name, values in found.items()}
+
+
 def _figures(trial: Trial) -> dict[str, float]:
-    """Return what one trial adds to each metric: 1 or 0 for a share, an amount for a mean."""
+    """Return what one trial adds to each metric: 1 or 0 for a share, an amount for a mean. A crashed trial passed nothing."""
     figures: dict[str, float] = {}
     checks: dict[str, list[bool]] = {}
     for score in trial.scores:
         if score.status == "unscored":
             continue
-        checks.setdefault(score.check, []).append(score.status == "pass")
+        passes = score.status == "pass" and trial.outcome != "error"
+        checks.setdefault(score.check, []).append(passes)
         if score.check == "route":
-            figures[f"{score.name}.accuracy"] = float(score.status == "pass")
+            figures[f"{score.name}.accuracy"] = float(passes)
     figures |= {f"{check}.pass_rate": float(all(passes)) for check, passes in checks.items()}
     if "route" in checks:
         figures["route.accuracy"] = sum(checks["route"]) / len(checks["route"])
     figures["error.rate"] = float(trial.outcome == "error")
-    return figures | _amounts(trial.trace)
+    return figures if trial.outcome == "error" else figures | _amounts(trial.trace)
 
 
 def _amounts(trace: Trace) -> dict[str, float]:

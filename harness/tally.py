@@ -1,9 +1,10 @@
 """The count of one suite's trials under one variant, taken one trial at a time.
 
-What counts where:
+What counts where, so that adding a trial that is no pass never improves a figure:
 - a stale trial has no evidence: it counts in `stale.rate` and `pass.rate`, nowhere else;
-- an unscored trial counts in `unscored.rate`, `pass.rate` and the totals, so that adding one never improves a mean or a share;
-- a crashed trial counts everywhere: its checks failed, and what it spent was spent.
+- an unscored trial counts in `unscored.rate`, `pass.rate` and the totals;
+- a crashed trial counts in `error.rate`, `pass.rate` and the totals, and with what went wrong in it: checks that failed, tools that
+  failed, requests answered 429, a fallback. What went well before the crash, and what was spent, took no part in the means and shares.
 """
 
 from array import array
@@ -25,7 +26,7 @@ _FAILURES_KEPT = 200
 _REASON_KEPT = 300
 _RATE_LIMITED = 429
 _NOWHERE = "(none)"
-_NO_SHAPE = Shape(unknown="it is not known which edges there are")
+NO_SHAPE = Shape(unknown="it is not known which edges there are")
 
 
 class Failure(NamedTuple):
@@ -97,7 +98,7 @@ class Count:
     `shape` is what of the graph the trials should cover.
     """
 
-    def __init__(self, trials: Iterable[Trial] = (), *, shape: Shape = _NO_SHAPE) -> None:
+    def __init__(self, trials: Iterable[Trial] = (), *, shape: Shape = NO_SHAPE) -> None:
         self._shape = shape
         self._taken = Taken()
         self._outcomes: Counter[Outcome] = Counter()
@@ -106,8 +107,8 @@ class Count:
             name: array("d") for name in ("cost_usd", "tokens", "model_calls", "tool_calls", "steps", "duration_s", "ttft_s")
         }
         self._node_s: dict[str, array[float]] = {}
-        self._unscored_spent: dict[str, array[float]] = {"cost_usd": array("d"), "tokens": array("d")}
-        self._unknown: dict[str, Counter[str]] = {"cost_usd": Counter(), "tokens": Counter()}
+        self._spent_aside: dict[str, array[float]] = {"cost_usd": array("d"), "tokens": array("d")}
+        self._unknown: dict[str, Counter[str]] = {}
         self._cases: dict[str, set[str]] = {}
         self._trials_of: Counter[str] = Counter()
         self._passes_of: Counter[str] = Counter()
@@ -135,6 +136,8 @@ class Count:
         self._trials_of[trial.case] += 1
         self._passes_of[trial.case] += trial.outcome == "pass"
         self._repeats = max(self._repeats, trial.repeat)
+        if trial.repeat > trial.draw and trial.played:
+            self._mark("drawn again", trial.case)
         self._mark(trial.outcome, trial.case)
         self._add_tape(trial)
         for failure in _failures(trial):
@@ -145,7 +148,9 @@ class Count:
         self._add_spending(trial)
         self.ledger.add(trial)
         self._add_scores(trial)
-        if trial.outcome != "unscored":
+        if trial.outcome == "error":
+            self._add_mishaps(trial.case, trial.trace)
+        elif trial.outcome != "unscored":
             self._add_trace(trial.case, trial.trace.exact())
 
     @property
@@ -187,6 +192,11 @@ class Count:
     def repeats(self) -> int:
         """Return the highest repeat number seen."""
         return self._repeats
+
+    @property
+    def drawn_again(self) -> tuple[str, ...]:
+        """Return the cases of which a repeat replayed what an earlier one did, for want of a recording of its own."""
+        return tuple(sorted(self._cases.get("drawn again", ())))
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -307,20 +317,21 @@ class Count:
             self._stale_usd.append(miss.cost_usd)
 
     def _add_spending(self, trial: Trial) -> None:
-        numbers = self._unscored_spent if trial.outcome == "unscored" else self._numbers
+        numbers, aside = (self._numbers, "") if _is_whole(trial) else (self._spent_aside, " aside")
         for name, amount in (("cost_usd", trial.trace.cost_usd), ("tokens", trial.trace.total_tokens)):
             if amount is None:
-                self._happened[f"{name} unknown"] += 1
-                self._unknown[name].update(_silent_models(trial.trace, name))
+                self._happened[f"{name}{aside} unknown"] += 1
+                self._unknown.setdefault(f"{name}{aside}", Counter()).update(_silent_models(trial.trace, name))
             else:
                 numbers[name].append(amount)
 
     def _add_scores(self, trial: Trial) -> None:
-        for check in sorted({score.check for score in trial.scores}):
-            self._add_check(check, trial, [score for score in trial.scores if score.check == check])
-        for score in trial.scores:
+        scores = [score for score in trial.scores if _is_whole(trial) or score.status != "pass"]
+        for check in sorted({score.check for score in scores}):
+            self._add_check(check, trial, [score for score in scores if score.check == check])
+        for score in scores:
             if score.check == "route" and score.status != "unscored":
-                self._add_decision(trial.case, score)
+                self._add_decision(trial, score)
 
     def _add_check(self, check: str, trial: Trial, scores: list[Score]) -> None:
         """Count a check once a trial: it passed if one of its scores did and none failed."""
@@ -337,13 +348,13 @@ class Count:
             checked.unscored_reason = min(checked.unscored_reason, first) if checked.unscored else first
             checked.unscored.add(trial.case)
 
-    def _add_decision(self, case: str, score: Score) -> None:
+    def _add_decision(self, trial: Trial, score: Score) -> None:
         router = str(score.detail.get("router", score.name.removeprefix("route.")))
         if score.status == "fail":
-            self._mark(f"route.{router}.accuracy", case)
+            self._mark(f"route.{router}.accuracy", trial.case)
         self._decisions[router, score.status == "pass"] += 1
         confidence = score.detail.get("confidence")
-        if isinstance(confidence, float):
+        if isinstance(confidence, float) and _is_whole(trial):
             self._sure.setdefault(router, (array("d"), array("d")))[score.status == "pass"].append(confidence)
         expected = _label(score.detail.get("expected"))
         actual = expected if score.status == "pass" else _label(score.detail.get("actual"))
@@ -389,19 +400,34 @@ class Count:
 
     def _add_events(self, case: str, trace: Trace) -> None:
         calls = trace.model_calls
+        self._happened.update({"traced": 1, "could fall back": 1, "model call": len(calls), "tool call": len(trace.tools)})
+        self._count_events(case, trace, limit=int(trace.ends == "limit"), fallback=int(fell_back(calls, crashed=trace.ends == "error")))
+
+    def _add_mishaps(self, case: str, trace: Trace) -> None:
+        """Count of a crashed trial only what went wrong: each as one more chance that was lost."""
+        self.executed.update(tool.name for tool in trace.tools)
+        if "calls" not in trace.unseen:
+            counts = self._count_events(case, trace, limit=0, fallback=int(fell_back(trace.model_calls, crashed=True)))
+            lost = {"could fall back": "fallback", "model call": "rate limited", "tool call": "tool failure"}
+            self._happened.update({chance: counts[mishap] for chance, mishap in lost.items()})
+
+    def _count_events(self, case: str, trace: Trace, *, limit: int, fallback: int) -> dict[str, int]:
         counts = {
-            "traced": 1,
-            "model call": len(calls),
-            "rate limited": sum(call.status == _RATE_LIMITED for call in calls),
-            "tool call": len(trace.tools),
+            "rate limited": sum(call.status == _RATE_LIMITED for call in trace.model_calls),
             "tool failure": sum(tool.error is not None for tool in trace.tools),
-            "limit": int(trace.ends == "limit"),
-            "fallback": int(fell_back(calls, crashed=trace.ends == "error")),
+            "limit": limit,
+            "fallback": fallback,
         }
         self._happened.update(counts)
-        for what in ("rate limited", "tool failure", "limit", "fallback"):
-            if counts[what]:
+        for what, times in counts.items():
+            if times:
                 self._mark(what, case)
+        return counts
+
+
+def _is_whole(trial: Trial) -> bool:
+    """Tell a trial that came to its end and was measured in full, so that all of it is evidence."""
+    return trial.outcome in {"pass", "fail"}
 
 
 def node_name(place: Place) -> str:

@@ -213,12 +213,19 @@ class Streaming(Value):
     events: tuple[SeenEvent, ...] | None = None
 
 
+class Told(Value):
+    """What whoever ran an agent elsewhere says that a trial used; None where nothing is said of it."""
+
+    tokens: int | None = None
+    cost_usd: float | None = None
+
+
 class Trace(Value):
     """What one trial did, in the order of supersteps. `state` is the final state, `text` the last message's text.
 
     `duration_s` is how long it took. In `real_time` this and all other times are measured, and differ from run to run: they are shown, and
     nothing else is made of them. `unseen` names what an agent that ran elsewhere did not show: its steps, its tools, its states, its calls,
-    the places of its calls.
+    the places of its calls; `told` is what is said of calls that were not seen.
     """
 
     steps: tuple[NodeStep, ...] = ()
@@ -237,6 +244,7 @@ class Trace(Value):
     recoveries: tuple[Recovery, ...] = ()
     streamings: tuple[Streaming, ...] = ()
     unseen: tuple[Unseen, ...] = ()
+    told: Told = Told()
 
     def exact(self) -> "Trace":
         """Return the trace without times that were measured."""
@@ -269,15 +277,19 @@ class Trace(Value):
 
     @property
     def total_tokens(self) -> int | None:
-        """Return the tokens of all answered model and embedding calls; None if one of them does not say, or nothing is known of calls."""
+        """Return the tokens of all answered model and embedding calls; None if one of them does not say."""
         usages = [call.usage for call in self.paid]
-        return None if "calls" in self.unseen or None in usages else sum(usage.total_tokens for usage in usages if usage)
+        if "calls" in self.unseen:
+            return self.told.tokens
+        return None if None in usages else sum(usage.total_tokens for usage in usages if usage)
 
     @property
     def cost_usd(self) -> float | None:
-        """Return the dollars of all answered calls; None if one of them has no known price, or nothing is known of calls."""
+        """Return the dollars of all answered calls; None if one of them has no known price."""
         costs = [call.cost_usd for call in self.paid]
-        return None if "calls" in self.unseen or None in costs else round(sum(cost for cost in costs if cost), 12)
+        if "calls" in self.unseen:
+            return self.told.cost_usd
+        return None if None in costs else round(sum(cost for cost in costs if cost), 12)
 
     @property
     def paid(self) -> tuple[WireCall, ...]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx2
 import vcr
+from ten_thousand import write_experiment
 
 from harness.cassette.exchange import Exchange, Request
 from harness.cassette.miss import Known
@@ -317,6 +318,34 @@ def bench_start(root: Path) -> None:
     show(f"harness gate, {CASES} trials", f"{best(lambda: timed(root, '-m', 'harness.cli', 'gate')):.2f} s", "<= 1 s")
 
 
+def bench_compare() -> None:
+    """Time whole processes that compare and judge stored experiments: processor time, which the load of the machine changes less."""
+    for cases, target in ((1000, "<= 1 s"), (10_000, "<= 2 s")):
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            sides = [write_experiment(root, f"20261121-12000{number}-01", cases, wrong=10 + number) for number in range(2)]
+
+            def fresh(root=root, sides=sides) -> float:
+                for side in sides:
+                    (side.path / "standings.json").unlink(missing_ok=True)
+                return worked(root, "-m", "harness.cli", "compare", *(side.path.name for side in sides))
+
+            show(f"harness compare, {cases:,} cases, nothing kept, CPU", f"{best(fresh):.2f} s", "beside it")
+            again = best(lambda root=root, sides=sides: worked(root, "-m", "harness.cli", "compare", *(side.path.name for side in sides)))
+            show(f"harness compare, {cases:,} cases, as a run leaves them, CPU", f"{again:.2f} s", target)
+            gate = best(lambda root=root: worked(root, "-m", "harness.cli", "gate"))
+            show(f"harness gate, {cases:,} cases, CPU", f"{gate:.2f} s", "<= 1 s (1,000)")
+
+
+def worked(root: Path, *command: str) -> float:
+    """Return the processor seconds of a whole process, which may end with any verdict."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    answer = subprocess.run([sys.executable, *command], cwd=root, capture_output=True, text=True, check=False)
+    assert answer.returncode in {0, 1}, answer.stderr
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def bench_memory() -> None:
     """Compare the memory of a long run with that of a short one."""
     agent = """
@@ -329,7 +358,7 @@ def bench_memory() -> None:
         return graph.compile()
     """
     peak = {}
-    for cases in (1000, 20_000):
+    for cases in (12_000, 24_000):  # up to 10,000 trials, what their cases came to is gathered for the next comparison
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             (root / "agent.py").write_text(textwrap.dedent(agent))
@@ -340,10 +369,10 @@ def bench_memory() -> None:
             )
             answer = subprocess.run([sys.executable, "-c", PEAK], cwd=root, capture_output=True, text=True, check=True)
             peak[cases] = int(answer.stderr.splitlines()[-1]) / 1024
-    growth = (peak[20_000] - peak[1000]) / 19_000 * 99_000
+    growth = (peak[24_000] - peak[12_000]) / 12_000 * 88_000
     show(
-        "memory, 20,000 trials vs 1,000",
-        f"+{peak[20_000] - peak[1000]:.0f} MB",
+        "memory, 24,000 trials vs 12,000",
+        f"+{peak[24_000] - peak[12_000]:.0f} MB",
         f"+50 MB at 100,000 (here: +{growth:.0f} MB, by extrapolation)",
     )
 
@@ -360,6 +389,7 @@ def main() -> None:
         bench_whole_process(root)
         bench_start(root)
         bench_one_cassette(root, exchanges)
+    bench_compare()
     bench_memory()
 
 

@@ -9,7 +9,19 @@ from harness.cassette.segments import Segments
 from harness.schema import Value, canonical_json
 
 CauseKind = Literal[
-    "empty", "exhausted", "unscripted", "form", "endpoint", "model", "prompt", "system", "messages", "tools", "response_format", "sampling"
+    "empty",
+    "exhausted",
+    "draw",
+    "unscripted",
+    "form",
+    "endpoint",
+    "model",
+    "prompt",
+    "system",
+    "messages",
+    "tools",
+    "response_format",
+    "sampling",
 ]
 Prompts = Mapping[str, Mapping[str, str]]
 """Every stored prompt: name -> version -> text."""

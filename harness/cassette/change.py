@@ -70,13 +70,13 @@ def _side(exchange: Exchange) -> _Side:
 
 
 def _node(side: _Side) -> str | None:
-    return side.exchange.place and side.exchange.place.partition("#")[0]
+    return side.exchange.place and f"{side.exchange.draw} {side.exchange.place.partition('#')[0]}"
 
 
 _PASSES: tuple[Callable[[_Side], str | None], ...] = (
-    lambda side: f"{side.key} {side.exchange.place}",
-    lambda side: side.key,
-    lambda side: side.exchange.place,
+    lambda side: f"{side.exchange.draw} {side.key} {side.exchange.place}",
+    lambda side: f"{side.exchange.draw} {side.key}",
+    lambda side: side.exchange.place and f"{side.exchange.draw} {side.exchange.place}",
     _node,
 )
 
@@ -113,7 +113,7 @@ def _by_order(old: Sequence[_Side], new: Sequence[_Side], pairs: dict[int, int])
 
 def _may_be(one: _Side, other: _Side) -> bool:
     placed = one.exchange.place and other.exchange.place
-    return not placed and one.segments.parts["endpoint"] == other.segments.parts["endpoint"]
+    return one.exchange.draw == other.exchange.draw and not placed and one.segments.parts["endpoint"] == other.segments.parts["endpoint"]
 
 
 def _change(old: Sequence[_Side], new: Sequence[_Side], before: int | None, after: int) -> Change | None:

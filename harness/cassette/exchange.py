@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from harness.cassette.compression import decompressed
 from harness.errors import CassetteError
 
+DRAWS_AT_MOST = 1000
 UNKNOWN_HOST = "redacted.invalid"  # of a request whose address is known no more: its path is the end of one
 
 
@@ -43,7 +44,8 @@ class Exchange:
     """A request, its response and what is noted beside them.
 
     `latency_s` is the time to the whole answer, in seconds, `ttft_s` that to the first part of a streamed one; `place` LangGraph's
-    position of the request; `variants` the variants it was recorded under; `recorded_at` an ISO 8601 date and time in UTC.
+    position of the request; `variants` the variants it was recorded under; `recorded_at` an ISO 8601 date and time in UTC. `draw` says
+    which of several recordings of the same case it belongs to, from 1.
     """
 
     request: Request
@@ -54,6 +56,7 @@ class Exchange:
     variants: tuple[str, ...] = ()
     recorded_at: str | None = None
     scripted: bool = False
+    draw: int = 1
     line: int = field(default=0, compare=False)
 
 

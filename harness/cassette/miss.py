@@ -8,7 +8,7 @@ from harness.cassette.answer import read
 from harness.cassette.cause import Cause, Prompts, causes
 from harness.cassette.exchange import Exchange, Request
 from harness.cassette.likeness import nearest, parting
-from harness.cassette.segments import MATCHED, Segments, match_key, segments
+from harness.cassette.segments import MATCHED, Segments, segments
 from harness.cassette.tape import Cursor
 from harness.price import Price, cost_usd
 from harness.schema import Value
@@ -71,8 +71,12 @@ def explain(
         return _because(base, Cause(kind="empty", text="the cassette is empty"))
     if cursor.holds(asked.digests()):
         text = "asked more often than recorded: every recorded answer to this request is already played"
-        return _priced(_because(base, Cause(kind="exhausted", text=text)), _equal(asked, cursor), exchanges, known)
-    index = nearest(asked, cursor.cassette, among=range(len(exchanges)), played=cursor.played | set(avoid))
+        return _priced(_because(base, Cause(kind="exhausted", text=text)), cursor.equal(asked.digests()), exchanges, known)
+    elsewhere = cursor.elsewhere(asked.digests())
+    if elsewhere is not None:
+        return _priced(_because(base, _not_drawn(cursor)), elsewhere, exchanges, known)
+    own = [index for index, exchange in enumerate(exchanges) if exchange.draw == cursor.draw]
+    index = nearest(asked, cursor.cassette, among=own or range(len(exchanges)), played=cursor.played | set(avoid))
     recorded = cursor.cassette.taken_apart(exchanges[index].request)
     differs = tuple(name for name in MATCHED[cursor.policy] if asked.text(name) != recorded.text(name))
     found = _because(base, *causes(recorded, asked, differs, prompts=known.prompts, parameters=known.parameters))
@@ -140,9 +144,10 @@ def _because(miss: Miss, *why: Cause) -> Miss:
     return miss.model_copy(update={"causes": why, "cause": "; ".join(map(str, why))})
 
 
-def _equal(asked: Segments, cursor: Cursor) -> int:
-    key = match_key(asked.digests(), cursor.policy)
-    return cursor.cassette.queues(cursor.policy)[key, None, None][0]
+def _not_drawn(cursor: Cursor) -> Cause:
+    """Say that another draw of the case answers a request."""
+    lacks = "has no answer to it, another draw has" if cursor.draw in cursor.cassette.draws else "is not recorded"
+    return Cause(kind="draw", text=f"draw {cursor.draw} {lacks}")
 
 
 def _priced(miss: Miss, index: int, exchanges: tuple[Exchange, ...], known: Known) -> Miss:

@@ -103,13 +103,15 @@ def anew(old: tuple[Exchange, ...], fresh: tuple[Exchange, ...], variants: froze
     return _settled(work, trimmed=frozenset(own))
 
 
-def _key(work: _Work, index: int) -> tuple[str, str | None]:
-    return match_key(work.cassette.digests[index], "strict"), work.cassette.exchanges[index].place
+def _key(work: _Work, index: int) -> tuple[int, str, str | None]:
+    exchange = work.cassette.exchanges[index]
+    return exchange.draw, match_key(work.cassette.digests[index], "strict"), exchange.place
 
 
 def _same_spot(work: _Work, before: int, after: int) -> bool:
     one, other = work.cassette.exchanges[before], work.cassette.exchanges[after]
-    return one.place == other.place and work.cassette.digests[before]["endpoint"] == work.cassette.digests[after]["endpoint"]
+    same_place = (one.draw, one.place) == (other.draw, other.place)
+    return same_place and work.cassette.digests[before]["endpoint"] == work.cassette.digests[after]["endpoint"]
 
 
 def _released(work: _Work, before: int, askers: list[str], used: Mapping[str, frozenset[int]]) -> list[str]:
@@ -138,7 +140,7 @@ def _settled(work: _Work, *, trimmed: frozenset[int]) -> Renewal:
         if index not in taken:
             exchanges.append(_marked(work, index))
             changes.append("create")
-    return Renewal(tuple(exchanges), tuple(changes))
+    return Renewal(tuple(sorted(exchanges, key=lambda exchange: exchange.draw)), tuple(changes))
 
 
 def _placed(work: _Work, index: int, trimmed: frozenset[int]) -> Iterator[tuple[Exchange | None, Change | None]]:
@@ -152,7 +154,7 @@ def _placed(work: _Work, index: int, trimmed: frozenset[int]) -> Iterator[tuple[
     if (
         successors[0] in work.answered_anew
         and _asks_the_same(work, index, successors[0])
-        and _same_answer(old, work.cassette.exchanges[successors[0]])
+        and same_answer(old, work.cassette.exchanges[successors[0]])
     ):
         both = (*work.marks[index], *(name for name in work.marks[successors[0]] if name not in work.marks[index]))
         yield replace(old, variants=_in_order(both, old.variants)), None
@@ -179,7 +181,8 @@ def _asks_the_same(work: _Work, before: int, after: int) -> bool:
     return _value(one.body) == _value(other.body) or (bool(asked.normalised) and asked == work.cassette.taken_apart(one))
 
 
-def _same_answer(one: Exchange, other: Exchange) -> bool:
+def same_answer(one: Exchange, other: Exchange) -> bool:
+    """Tell whether two answers say the same in the same form, but for what differs from call to call."""
     return (
         one.response.status == other.response.status
         and is_event_stream(one.response.body) == is_event_stream(other.response.body)

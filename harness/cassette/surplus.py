@@ -47,7 +47,7 @@ def _copies(exchanges: Sequence[Exchange]) -> list[tuple[int, ...]]:
 
 
 def _said(exchange: Exchange, digests: Mapping[str, str]) -> str:
-    return f"{''.join(digests.values())} {exchange.response.status} {digest(exchange.response.body)}"
+    return f"{exchange.draw} {''.join(digests.values())} {exchange.response.status} {digest(exchange.response.body)}"
 
 
 def _original(index: int, copies: tuple[int, ...], played: frozenset[int]) -> int | None:

@@ -7,8 +7,8 @@ from harness.cassette.exchange import UNKNOWN_HOST, Exchange, Request
 from harness.cassette.segments import NAMES, Policy, Segments, match_key, segments
 from harness.schema import canonical_json
 
-Slot = tuple[str, str | None, str | None]
-"""A key, a place and a variant; None stands for any."""
+Slot = tuple[int, str, str | None, str | None]
+"""A draw, a key, a place and a variant; None stands for any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Cassette:
 
     def __init__(self, exchanges: tuple[Exchange, ...] = (), taken_apart: Callable[[Request], Segments] = segments) -> None:
         self.exchanges = exchanges
+        self.draws = tuple(sorted({exchange.draw for exchange in exchanges}))
         self._lacks_addresses = any(exchange.request.host == UNKNOWN_HOST for exchange in exchanges)
         self._taken_apart = taken_apart
         self.digests = tuple(self.taken_apart(exchange.request).digests() for exchange in exchanges)
@@ -39,27 +40,29 @@ class Cassette:
         return asked.without_address() if self._lacks_addresses else asked
 
     def queues(self, policy: Policy) -> "dict[Slot, list[int]]":
-        """Return the indices of the exchanges by key, place and variant, and by key alone with either or none, in recorded order."""
+        """Return the indices of the exchanges by draw, key, place and variant, and also without either of the last, in recorded order."""
         if policy not in self._queues:
             queues: dict[Slot, list[int]] = {}
             for index, digests in enumerate(self.digests):
                 key = match_key(digests, policy)
-                place, variants = self.exchanges[index].place, (*self.exchanges[index].variants, None)
-                for slot in {(key, where, variant) for where in (place, None) for variant in variants}:
+                exchange = self.exchanges[index]
+                place, variants = exchange.place, (*exchange.variants, None)
+                for slot in {(exchange.draw, key, where, variant) for where in (place, None) for variant in variants}:
                     queues.setdefault(slot, []).append(index)
             self._queues[policy] = queues
         return self._queues[policy]
 
 
 class Cursor:
-    """What one trial has played of a cassette. Equal requests are answered in recorded order, each exchange once.
+    """What one trial has played of a draw of a cassette. Equal requests are answered in recorded order, each exchange once.
 
     Among equal requests the exact one goes first, then the one recorded under the trial's variant, then that of the same place of the
     graph.
     """
 
-    def __init__(self, cassette: Cassette, policy: Policy, variant: str | None = None) -> None:
+    def __init__(self, cassette: Cassette, policy: Policy, variant: str | None = None, draw: int = 1) -> None:
         self.cassette = cassette
+        self.draw = draw
         self.policy = policy
         self._played: set[int] = set()
         self._lent: set[int] = set()
@@ -83,7 +86,7 @@ class Cursor:
     def _find(self, digests: dict[str, str], place: str | None) -> Match | None:
         for policy in dict.fromkeys(("strict", self.policy)):
             key = match_key(digests, policy)
-            for slot in ((key, where, variant) for variant in self._variants for where in (place, None)):
+            for slot in ((self.draw, key, where, variant) for variant in self._variants for where in (place, None)):
                 index = self._first_unplayed(policy, slot)
                 if index is not None:
                     recorded = self.cassette.digests[index]
@@ -100,8 +103,19 @@ class Cursor:
         return queue[position] if position < len(queue) else None
 
     def holds(self, digests: dict[str, str]) -> bool:
-        """Tell whether the cassette has such an exchange at all, played or not."""
-        return (match_key(digests, self.policy), None, None) in self.cassette.queues(self.policy)
+        """Tell whether the draw has such an exchange at all, played or not."""
+        return bool(self._equal(digests, self.draw))
+
+    def elsewhere(self, digests: dict[str, str]) -> int | None:
+        """Return the first exchange of another draw that answers such a request; None where there is none."""
+        return next((equal[0] for draw in self.cassette.draws if draw != self.draw and (equal := self._equal(digests, draw))), None)
+
+    def equal(self, digests: dict[str, str]) -> int:
+        """Return the first exchange of the draw that answers such a request, which it has to hold."""
+        return self._equal(digests, self.draw)[0]
+
+    def _equal(self, digests: dict[str, str], draw: int) -> list[int]:
+        return self.cassette.queues(self.policy).get((draw, match_key(digests, self.policy), None, None), [])
 
     @property
     def played(self) -> frozenset[int]:
@@ -116,7 +130,7 @@ class Cursor:
     def unused(self, variant: str) -> Iterator[int]:
         """Yield the indices of the exchanges recorded under this variant that were not played."""
         for index, exchange in enumerate(self.cassette.exchanges):
-            if index not in self.needed and variant in (exchange.variants or (variant,)):
+            if exchange.draw == self.draw and index not in self.needed and variant in (exchange.variants or (variant,)):
                 yield index
 
 

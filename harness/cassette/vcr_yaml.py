@@ -64,6 +64,7 @@ def _interaction(exchange: Exchange) -> dict[str, Any]:
         "variants": list(exchange.variants),
         "recorded_at": exchange.recorded_at,
         "scripted": exchange.scripted,
+        "draw": None if exchange.draw == 1 else exchange.draw,
     }
     return {
         "request": {

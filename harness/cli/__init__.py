@@ -11,7 +11,10 @@ from harness.cli import (  # noqa: F401, they add their commands
     run,
     scan,
     serve,
+    show,
     sweep,
+    trend,
+    view,
 )
 from harness.cli.group import main
 

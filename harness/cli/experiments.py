@@ -1,4 +1,4 @@
-"""Commands on stored experiments: gate, bless, history, report, show, list."""
+"""Commands on stored experiments: gate, bless, report, list."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.group import main
-from harness.cli.history import show_states, trials_of
-from harness.cli.output import check_outputs, screen, show_verdict, shown, write_report
+from harness.cli.output import check_outputs, now, screen, show_verdict, shown, write_report
 from harness.cli.project import CONFIG_HERE, FAIL_ON, find_root
 from harness.errors import ExitCode, UsageError
 
@@ -31,11 +30,11 @@ def gate(
 ) -> int:
     """Judge a stored experiment; no graph is loaded."""
     config = config_here or config_path
-    folder, head = _stored(config, experiment)
-    return show_verdict(folder, head, _judged(config, folder, head, baseline=baseline, fail_on=fail_on), as_json=as_json)
+    folder, head = stored(config, experiment)
+    return show_verdict(folder, head, judged(config, folder, head, baseline=baseline, fail_on=fail_on), as_json=as_json)
 
 
-def _judged(
+def judged(
     config_path: Path | None, folder: "ExperimentFolder", head: "Experiment", *, baseline: Path | None = None, fail_on: str = "inconclusive"
 ) -> "tuple[Summary, ...]":
     """Return the verdict of each suite, against its baseline where there is one."""
@@ -50,7 +49,7 @@ def _judged(
             message = f"{baseline}: a baseline of {named.standings.name!r}; experiment {head.id!r} has {', '.join(names)}"
             raise UsageError(message)
         baselines = {**baselines, named.standings.name: named}
-    return judge_experiment(head, folder.trials(), baselines=baselines, forgiving=fail_on == "fail")
+    return judge_experiment(head, folder.trials(), baselines=baselines, forgiving=fail_on == "fail", today=now().date())
 
 
 @main.command()
@@ -64,10 +63,10 @@ def bless(config_path: Path | None, /, *, config_here: Path | None, experiment: 
     from harness.baseline import Baseline
 
     config = config_here or config_path
-    folder, head = _stored(config, experiment)
-    summaries = _judged(config, folder, head)
+    folder, head = stored(config, experiment)
+    summaries = judged(config, folder, head)
     _refuse_to_bless(head, summaries, force=force)
-    gathered = folder.gathered()
+    gathered = folder.gathered(now().date())
     for summary in summaries:
         name = summary.provenance.name
         baseline = Baseline.of(head, gathered[name].standings, forced=summary.verdict.verdict != "pass")
@@ -77,49 +76,34 @@ def bless(config_path: Path | None, /, *, config_here: Path | None, experiment: 
 
 
 def _refuse_to_bless(head: "Experiment", summaries: "Sequence[Summary]", *, force: bool) -> None:
+    if head.stopped:
+        message = f"experiment {head.id!r} was stopped: {head.stopped}; a baseline needs all cases"
+        raise UsageError(message)
     for summary in summaries:
         name, verdict = summary.provenance.name, summary.verdict
-        if summary.provenance.selected:
-            message = f"experiment {head.id!r} ran selected cases of {name!r} only; a baseline needs all of them, so run the whole suite"
-            raise UsageError(message)
-        if not summary.tally.trials:
-            message = f"experiment {head.id!r} has no trial of {name!r}, so there is nothing to bless"
-            raise UsageError(message)
+        unfit = _unfit(head.id, summary)
+        if unfit:
+            raise UsageError(unfit)
         if verdict.verdict != "pass" and not force:
             why = f": {verdict.reasons[0]}" if verdict.reasons else ""
             message = f"{name}: the verdict is {verdict.verdict}{why}; --force blesses it all the same, and the baseline says so"
             raise UsageError(message)
 
 
-@main.command()
-@CONFIG_HERE
-@click.argument("suite")
-@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="A metric to show; may be given several times.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, metavar="N", help="The newest N experiments; 20 by default.")
-@click.pass_obj
-def history(config_path: Path | None, /, *, config_here: Path | None, suite: str, metrics: tuple[str, ...], limit: int) -> int:
-    """Show how the metrics of a suite (SUITE or SUITE@VARIANT) went over its experiments."""
-    from harness import store
-    from harness.report import trend as report
-    from harness.schema import nearest
-
-    folders = [
-        store.ExperimentFolder(path.parent)
-        for path in sorted(store.experiments_folder(find_root(config_here or config_path)).glob("*/experiment.json"))
-    ]
-    heads = [(folder, folder.head()) for folder in folders]
-    known = {each.name for _, head in heads for each in head.suites}
-    name = suite.removesuffix("@default")
-    if name not in known:
-        message = f"no experiment has a suite {suite!r}{nearest(suite, known)}"
-        raise UsageError(message)
-    having = [(folder, head) for folder, head in heads if head.status == "done" and any(each.name == name for each in head.suites)]
-    rows = [(head, folder.metrics()[name]) for folder, head in having[-limit:]]
-    click.echo(report.show(rows, metrics, **screen()), nl=False)
-    return int(ExitCode.PASS)
+def _unfit(experiment: str, summary: "Summary") -> str:
+    """Return why a suite cannot be a baseline, not even by force; "" if it can."""
+    name = summary.provenance.name
+    if summary.provenance.selected:
+        return f"experiment {experiment!r} ran selected cases of {name!r} only; a baseline needs all of them, so run the whole suite"
+    if summary.provenance.faults:
+        added = ", ".join(summary.provenance.faults)
+        return f"experiment {experiment!r} ran every case of {name!r} with {added}; a baseline is of the cases as they are"
+    measured = summary.tally.passed + summary.tally.failed
+    return "" if measured else f"no trial of {name!r} in experiment {experiment!r} passed or failed, so there is nothing to bless"
 
 
-def _stored(config_path: Path | None, name: str) -> "tuple[ExperimentFolder, Experiment]":
+def stored(config_path: Path | None, name: str) -> "tuple[ExperimentFolder, Experiment]":
+    """Return a finished experiment and its head."""
     from harness import store
 
     folder = store.open_experiment(find_root(config_path), name)
@@ -146,59 +130,16 @@ def finished(folder: "ExperimentFolder") -> "Experiment":
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A file to write: .md, .xml (JUnit), .csv or .json; may be given several times.",
+    help="A file to write: .html, .md, .xml (JUnit), .csv, .json or .parquet; may be given several times.",
 )
 @click.pass_obj
 def report(config_path: Path | None, /, *, config_here: Path | None, experiment: str, outputs: tuple[Path, ...]) -> int:
     """Write reports of a stored experiment."""
     check_outputs(outputs)
-    folder, head = _stored(config_here or config_path, experiment)
-    summaries = _judged(config_here or config_path, folder, head)
+    folder, head = stored(config_here or config_path, experiment)
+    summaries = judged(config_here or config_path, folder, head)
     for path in outputs:
-        write_report(path, folder, head, summaries)
-    return int(ExitCode.PASS)
-
-
-@main.command()
-@CONFIG_HERE
-@click.argument("experiment", default="latest")
-@click.argument("case", required=False)
-@click.option("--states", is_flag=True, help="Run CASE again on its cassette, and show what each superstep changed in the state.")
-@click.option("--whole", is_flag=True, help="With --states, show whole states.")
-@click.option("--suite", metavar="SUITE", help="The suite of CASE, where several have one.")
-@click.option("--variant", metavar="V", help="The variant, where CASE ran under several.")
-@click.option("--json", "as_json", is_flag=True, help="With --states, print one JSON document.")
-@click.pass_obj
-def show(
-    config_path: Path | None,
-    /,
-    *,
-    config_here: Path | None,
-    experiment: str,
-    case: str | None,
-    states: bool,
-    whole: bool,
-    suite: str | None,
-    variant: str | None,
-    as_json: bool,
-) -> int:
-    """Show an experiment, what happened in one case of it, or the states that the case goes through."""
-    from harness.report import terminal
-
-    if (whole or as_json) and not states:
-        message = "--whole and --json are for --states"
-        raise UsageError(message)
-    if case is None:
-        if states or suite or variant:
-            message = "--states, --suite and --variant want a CASE after the experiment"
-            raise UsageError(message)
-        folder, head = _stored(config_here or config_path, experiment)
-        click.echo(terminal.show_experiment(head, _judged(config_here or config_path, folder, head), **screen()), nl=False)
-        return int(ExitCode.PASS)
-    if states:
-        return show_states(config_here or config_path, experiment, case, suite, variant, whole=whole, as_json=as_json)
-    for trial in trials_of(config_here or config_path, experiment, case, suite=suite, variant=variant)[1]:
-        click.echo(terminal.show_trial(trial, **screen()), nl=False)
+        write_report(path, folder, head, summaries, config_path=config_here or config_path)
     return int(ExitCode.PASS)
 
 

@@ -107,10 +107,11 @@ def trials_of(
     from harness.schema import nearest
 
     folder = store.open_experiment(find_root(config_path), experiment)
-    found = [trial for trial in folder.trials() if trial.case == case]
-    if not found:
-        message = f"experiment {folder.path.name!r} has no case {case!r}{nearest(case, {trial.case for trial in folder.trials()})}"
+    known = {name for _, _, name in folder.cases()}
+    if case not in known:
+        message = f"experiment {folder.path.name!r} has no case {case!r}{nearest(case, known)}"
         raise UsageError(message)
+    found = list(folder.trials_of(frozenset({case})))
     chosen = [trial for trial in found if suite in {None, trial.suite} and variant in {None, trial.variant}]
     if not chosen:
         places = ", ".join(dict.fromkeys(f"{trial.suite}@{trial.variant}" for trial in found))

@@ -1,6 +1,7 @@
 """What commands print and write: verdicts, reports, the time they do it."""
 
 import datetime as dt
+import importlib.util
 import os
 import shutil
 import sys
@@ -14,9 +15,13 @@ import click
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from harness.compare import Comparison
     from harness.experiment import Experiment
     from harness.gate import Summary
     from harness.store import ExperimentFolder
+
+_KNOWN = (".html", ".md", ".xml", ".csv", ".json", ".parquet")
+_STEP_SUMMARY = 2**20  # bytes that GitHub takes of one step
 
 
 def now() -> dt.datetime:
@@ -58,18 +63,60 @@ def screen() -> dict[str, Any]:
     return {"width": shutil.get_terminal_size().columns if is_terminal else 100, "colour": is_terminal and not os.environ.get("NO_COLOR")}
 
 
-def write_report(path: Path, folder: "ExperimentFolder", head: "Experiment", summaries: "Sequence[Summary]") -> None:
-    """Write a report in the format that the suffix of `path` asks for."""
-    from harness import store
-    from harness.report import document, junit, markdown, table
+def write_report(
+    path: Path, folder: "ExperimentFolder", head: "Experiment", summaries: "Sequence[Summary]", *, config_path: Path | None = None
+) -> None:
+    """Write a report in the format that the suffix of `path` asks for.
 
-    renderers: dict[str, Callable[[], str]] = {
-        ".md": lambda: markdown.markdown(head.id, summaries),
+    The file that GITHUB_STEP_SUMMARY names is added to, as other steps of the job may.
+    """
+    from harness import store
+    from harness.cli.evidence import evidence_of
+    from harness.report import document, frame, html, junit, markdown, table
+
+    def summary() -> str:
+        return markdown.markdown(head.id, summaries, _against_baselines(folder, config_path))
+
+    renderers: dict[str, Callable[[], str | bytes]] = {
+        ".html": lambda: html.html(evidence_of(folder, head, summaries, config_path)),
+        ".md": summary,
         ".xml": lambda: junit.junit(head.id, summaries, folder.trials()),
         ".csv": lambda: table.table(folder.trials()),
         ".json": lambda: document.render(head.id, summaries),
+        ".parquet": lambda: frame.parquet(folder.trials()),
     }
-    store.write_text(path, renderers[path.suffix]())
+    if _is_step_summary(path):
+        if not store.append_text(path, summary(), limit=_STEP_SUMMARY):
+            click.echo("harness: the summary of this step is full; nothing was added to it", err=True)
+        return
+    written = renderers[path.suffix]()
+    store.write_bytes(path, written if isinstance(written, bytes) else written.encode())
+
+
+def _against_baselines(folder: "ExperimentFolder", config_path: Path | None) -> "dict[str, Comparison]":
+    """Compare each suite that has a baseline with it."""
+    from harness import store
+    from harness.cli.project import find_root
+    from harness.compare import compare
+
+    baselines = store.read_baselines(find_root(config_path), tuple(suite.name for suite in folder.head().suites))
+    now = folder.standings() if baselines else {}
+    return {name: compare(baseline.standings, now[name]) for name, baseline in baselines.items()}
+
+
+def _is_step_summary(path: Path) -> bool:
+    return str(path) == os.environ.get("GITHUB_STEP_SUMMARY")
+
+
+_PAGE_TRIALS = 20_000  # reports of more are written when asked for: they take long, and memory for each trial
+_BESIDE = ("summary.md", "junit.xml", "report.json")
+
+
+def write_beside(folder: "ExperimentFolder", head: "Experiment", summaries: "Sequence[Summary]", config_path: Path | None) -> None:
+    """Write the reports that an experiment's folder always holds; the HTML report where it is not too large."""
+    small = sum(summary.tally.trials for summary in summaries) <= _PAGE_TRIALS
+    for name in (*_BESIDE, *(("report.html",) if small else ())):
+        write_report(folder.path / name, folder, head, summaries, config_path=config_path)
 
 
 def shown(path: Path) -> str:
@@ -82,8 +129,10 @@ def shown(path: Path) -> str:
 
 def check_outputs(outputs: Sequence[Path]) -> None:
     """Refuse files that no report can be written to, before anything runs."""
-    known = (".md", ".xml", ".csv", ".json")
     for path in outputs:
-        if path.suffix not in known:
-            message = f"-o {path}: a report is a {', '.join(known[:-1])} or {known[-1]} file (.xml is JUnit)"
+        if path.suffix not in _KNOWN and not _is_step_summary(path):
+            message = f"-o {path}: a report is a {', '.join(_KNOWN[:-1])} or {_KNOWN[-1]} file (.xml is JUnit)"
+            raise UsageError(message)
+        if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+            message = f"-o {path}: Parquet needs pyarrow; install `langgraph-harness[analytics]`, or write a .csv"
             raise UsageError(message)

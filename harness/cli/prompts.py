@@ -120,6 +120,67 @@ def log(config_path: Path | None, /, *, config_here: Path | None, name: str | No
     return int(ExitCode.PASS)
 
 
+@prompts.command()
+@CONFIG_HERE
+@click.argument("address", metavar="OWNER/NAME[:COMMIT]")
+@click.option("--as", "wanted", metavar="NAME[@VERSION]", help="What to call it here; by default its name, and hub-COMMIT.")
+@click.pass_obj
+def pull(config_path: Path | None, /, *, config_here: Path | None, address: str, wanted: str | None) -> int:
+    """Fetch a version from LangSmith's prompt hub; nothing that is there is overwritten."""
+    from harness import store
+    from harness.prompt import Prompt
+    from harness.sinks import hub
+    from harness.sinks.langsmith import LangSmith
+
+    project = open_project(config_here or config_path)
+    there = hub.parse_address(address)
+    name, _, version = (wanted or there.name).partition("@")
+    _check_name(name, version or "latest")
+    commit = hub.pull(LangSmith(), there)
+    prompt = Prompt(name=name, version=version or f"hub-{commit.hash[:8]}", text=commit.template.text)
+    origin = {"hub": str(there), "commit": commit.hash, "role": commit.template.role, "template_format": commit.template.form}
+    folder = project.config.prompts_dir
+    is_new = store.write_version(project.root, folder, prompt, origin)
+    stored, active, _ = _stored(config_here or config_path)
+    held = _named(stored, active, name).version
+    did = f"is {there}:{commit.hash[:8]}" if is_new else "is there already"
+    click.echo(f"{folder}/{name}/{prompt.version}.md ({prompt.digest}) {did}; variants that name no version take {held}")
+    return int(ExitCode.PASS)
+
+
+@prompts.command()
+@CONFIG_HERE
+@click.argument("name")
+@click.argument("version", required=False)
+@click.option("--to", metavar="OWNER/NAME", help="The prompt of the hub; by default the one of your workspace with this name.")
+@click.pass_obj
+def push(config_path: Path | None, /, *, config_here: Path | None, name: str, version: str | None, to: str | None) -> int:
+    """Make a version, the active one by default, the newest commit of a prompt in LangSmith's prompt hub."""
+    from harness.sinks import hub
+    from harness.sinks.langsmith import LangSmith
+
+    stored, active, _ = _stored(config_here or config_path)
+    prompt = _named(stored, active, f"{name}@{version}" if version else name)
+    there = hub.parse_address(to or name)
+    if there.commit != "latest":
+        message = f"--to {to!r} names a commit; a push makes a new one"
+        raise UsageError(message)
+    pushed = hub.push(LangSmith(), there, prompt.text)
+    did = "is now" if pushed.is_new else "nothing to commit, it is"
+    click.echo(f"prompt {name!r} {prompt.version} ({prompt.digest}): {did} {there}:{pushed.hash[:8]}")
+    return int(ExitCode.PASS)
+
+
+def _check_name(*names: str) -> None:
+    """Refuse what cannot be the name of a prompt's folder or file."""
+    from harness.config import is_name
+
+    for name in names:
+        if not is_name(name):
+            message = f"{name!r} cannot be the name of a prompt or a version; use letters, digits, '.', '_' and '-'"
+            raise UsageError(message)
+
+
 def _told(project: "Project", change: "Change") -> Iterator[str]:
     from harness import store
 

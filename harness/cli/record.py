@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @main.command()
 @selecting_cases
 @click.option("--all", "everything", is_flag=True, help="Record anew what is recorded already.")
+@click.option("--repeat", type=click.IntRange(1, 1000), metavar="N", help="Draws of each case; as many as there are by default.")
 @click.option("--dry-run", is_flag=True, help="Say what would be asked live, why, and what it would cost; ask and write nothing.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Cases recorded at once.")
 @click.option("--rate", type=Number(min=0, min_open=True), metavar="N", help="At most N requests a minute.")
@@ -34,9 +35,9 @@ def record(config_path: Path | None, /, *, config_here: Path | None, dry_run: bo
     """Fetch what the cassettes lack from the real servers."""
     project = open_project(config_here or config_path)
     options["suites"] = suites_that(project, options["suites"], problem=_problem)
-    how = {name: options.pop(name) for name in ("everything", "jobs", "rate", "attempts", "max_cost", "keep_errors")}
+    how = {name: options.pop(name) for name in ("everything", "repeat", "jobs", "rate", "attempts", "max_cost", "keep_errors")}
     if dry_run:
-        return _foresee(project, options, everything=how["everything"], as_json=as_json)
+        return _foresee(project, options, how, as_json=as_json)
     if not force:
         refuse_in_ci("; record at your desk, or use --force")
     return _record(project, options, how, as_json=as_json)
@@ -49,7 +50,7 @@ def _problem(name: str, suite: "Suite") -> str:
     return f"an agent in another process is recorded with `harness serve --record {name}`" if suite.is_deployed else ""
 
 
-def _foresee(project: "Project", selecting: dict[str, Any], *, everything: bool, as_json: bool) -> int:
+def _foresee(project: "Project", selecting: dict[str, Any], how: dict[str, Any], *, as_json: bool) -> int:
     from harness.report.recording import foreseen_document, foreseen_text
     from harness.runner.foresee import foresee
     from harness.runner.run import sealed_without_keys
@@ -60,7 +61,7 @@ def _foresee(project: "Project", selecting: dict[str, Any], *, everything: bool,
             others = set(project.suite(name).variants) - {bench.variant for bench in plan.benches if bench.name == name}
             if others:
                 click.echo(f"harness: suite {name!r}: not looked at, as not selected: variant {', '.join(sorted(others))}", err=True)
-        foreseen = list(foresee(plan, everything=everything))
+        foreseen = list(foresee(plan, everything=how["everything"], repeat=how["repeat"]))
     click.echo(foreseen_document(foreseen) if as_json else foreseen_text(foreseen), nl=False)
     return int(ExitCode.PASS)
 
@@ -77,7 +78,9 @@ def _record(project: "Project", selecting: dict[str, Any], how: dict[str, Any], 
     now = steady_clock()
     every: dict[int, Recorded] = {}
     budget = Budget(project.config.prices, how["max_cost"])
-    terms = Terms(how["everything"], how["keep_errors"], how["jobs"], budget, now=lambda: now().isoformat(timespec="seconds"))
+    terms = Terms(
+        how["everything"], how["keep_errors"], how["jobs"], budget, now=lambda: now().isoformat(timespec="seconds"), repeat=how["repeat"]
+    )
     with contextlib.redirect_stdout(sys.stderr), sealed(), paced(Pace(how["attempts"], per_minute=how["rate"])):
         for index, recorded in recording(make_plan(project, 1, selecting), terms):
             every[index] = recorded

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from harness.cli.group import complain
-from harness.cli.output import now, write_report
+from harness.cli.output import now, write_beside
 from harness.cli.project import make_plan
 from harness.errors import ExitCode, UsageError
 
@@ -64,8 +64,7 @@ def replay(project: "Project", asked: Asked, bounds: "Bounds") -> Replayed:
     if stopped:
         click.echo(f"harness: {stopped}; go on with `harness run --resume {folder.path.name}` and a larger budget", err=True)
     head, summaries = runner.finish(folder, project.root, now=now(), stopped=stopped, forgiving=asked.forgiving)
-    for name in ("summary.md", "junit.xml"):
-        write_report(folder.path / name, folder, head, summaries)
+    write_beside(folder, head, summaries, project.path)
     return Replayed(folder, head, summaries)
 
 
@@ -91,12 +90,14 @@ def _clock(kind: "ClockKind") -> "contextlib.AbstractContextManager[None]":
 
 def _started(project: "Project", asked: Asked) -> "tuple[Plan, ExperimentFolder]":
     from harness import store
+    from harness.experiment import suite_name
     from harness.runner import run as runner
 
     selecting = asked.selecting
     if selecting["failing"] is not None:
         selecting = {**selecting, "failing": store.open_experiment(project.root, selecting["failing"]).path.name}
     plan = make_plan(project, asked.repeat, selecting)
+    store.read_baselines(project.root, tuple(suite_name(bench.name, bench.variant) for bench in plan.benches))  # told before the run
     return plan, runner.begin(plan, now=now(), command=runner.command_line(asked.repeat, selecting))
 
 

@@ -39,9 +39,10 @@ from harness.cli.project import FAIL_ON, open_project, selecting_cases
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also write a report: .md, .xml (JUnit), .csv or .json.",
+    help="Also write a report: .html, .md, .xml (JUnit), .csv, .json or .parquet.",
 )
 @FAIL_ON
+@click.option("--compare", is_flag=True, help="Compare each further variant with the first one, which takes two or more.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, on standard output.")
 @click.pass_obj
 def run(
@@ -56,16 +57,22 @@ def run(
     resume: str | None,
     outputs: tuple[Path, ...],
     fail_on: str,
+    compare: bool,
     as_json: bool,
     **selecting: Any,
 ) -> int:
     """Replay, check, gate."""
+    from harness.cli.compare import refuse_one_variant, show_variants
     from harness.cli.replay import Asked, replay
     from harness.runner.bounds import Bounds
 
     check_outputs(outputs)
+    if compare and not resume:
+        refuse_one_variant(selecting["variants"])
     asked = Asked(selecting, repeat=repeat or 1, jobs=jobs, resume=resume, forgiving=fail_on == "fail")
     ran = replay(open_project(config_here or config_path), asked, Bounds(max_cost, max_tokens))
+    if compare:
+        return show_variants(ran, outputs, as_json=as_json)
     for path in outputs:
-        write_report(path, *ran)
+        write_report(path, *ran, config_path=config_here or config_path)
     return show_verdict(*ran, as_json=as_json)

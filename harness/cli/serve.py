@@ -1,7 +1,6 @@
 """`harness serve`."""
 
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 from harness.cli.group import main
 from harness.cli.output import now
 from harness.cli.project import CONFIG_HERE, open_project
+from harness.cli.signals import catch_stop, wait_for
 from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -74,16 +74,12 @@ def _upstream(url: str | None, *, recording: bool) -> "Upstream | None":
 
 def _serve_until_stopped(server: "WireServer", *, path: str) -> None:
     """Serve until the process is asked to end; a second request ends it at once."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    stop = catch_stop()
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
     mode = "record" if server.upstream else "replay"
     click.echo(f"harness: ready port={server.port} mode={mode} base_url={server.origin}/SUITE/CASE{path}", err=True)
     sys.stderr.flush()
-    stop.wait()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+    wait_for(stop)
     server.stop()
 
 

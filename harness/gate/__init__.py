@@ -1,7 +1,8 @@
 """The gate: the figures of a suite, its bounds and its baseline give a verdict; pure."""
 
 from harness.gate.against import Against
-from harness.gate.judge import judge, judge_experiment, judge_trials, left_to_bounds
+from harness.gate.compared import judge_candidate
+from harness.gate.judge import judge, judge_experiment, judge_trials, left_to_bounds, left_to_quarantine
 from harness.gate.verdict import (
     SEVERITY,
     SuiteVerdict,
@@ -10,6 +11,7 @@ from harness.gate.verdict import (
     most_severe,
     overall,
     overall_verdict,
+    verdict_of,
 )
 
 __all__ = [
@@ -19,10 +21,13 @@ __all__ = [
     "Summary",
     "Verdict",
     "judge",
+    "judge_candidate",
     "judge_experiment",
     "judge_trials",
     "left_to_bounds",
+    "left_to_quarantine",
     "most_severe",
     "overall",
     "overall_verdict",
+    "verdict_of",
 ]

@@ -1,37 +1,52 @@
-"""A candidate against its baseline, over the cases that both have: figures, missing cases, non-inferiority.
+"""A candidate against its baseline, over the cases that both have: figures, differences, missing cases.
 
 What could not be measured of the candidate counts as not passed, so that a crash or a gap never helps it.
 """
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from statistics import NormalDist
 
-from harness.baseline import Baseline
-from harness.compare import is_share
+from harness.baseline import OLD_AFTER_DAYS, Baseline
 from harness.errors import ExitCode
-from harness.experiment import NonInferiority, SuiteProvenance
+from harness.experiment import SuiteProvenance
 from harness.gate.verdict import Finding, finding, listed
 from harness.standing import Standing
-from harness.stats import Pairs, cases_for, difference_interval, mean, non_inferiority, quantile
+from harness.stats import mean, quantile
 from harness.tally import counted
+from harness.terms import is_passed_share
 
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 class Against:
-    """A baseline, and what the cases of the candidate came to. `metrics` are the candidate's figures over all its cases."""
+    """A baseline, and what the cases of the candidate came to. `metrics` are the candidate's figures over all its cases.
 
-    def __init__(self, baseline: Baseline, cases: Mapping[str, Standing], metrics: Mapping[str, float | None]) -> None:
+    `aside` are the cases of a quarantine, which are not compared.
+    """
+
+    def __init__(
+        self,
+        baseline: Baseline,
+        cases: Mapping[str, Standing],
+        metrics: Mapping[str, float | None],
+        *,
+        aside: frozenset[str] = frozenset(),
+    ) -> None:
         self.baseline = baseline
         self._base = baseline.standings.cases
         self._candidate = cases
         self._metrics = metrics
+        self._aside = aside
+
+    def without(self, aside: frozenset[str]) -> "Against":
+        """Return the comparison of the other cases."""
+        return Against(self.baseline, self._candidate, self._metrics, aside=aside)
 
     @cached_property
     def shared(self) -> tuple[str, ...]:
-        """Return the cases that both sides have."""
-        return tuple(sorted({*self._base} & {*self._candidate}))
+        """Return the cases that are compared: those that both sides have."""
+        return tuple(sorted(({*self._base} & {*self._candidate}) - self._aside))
 
     @cached_property
     def missing(self) -> tuple[str, ...]:
@@ -45,21 +60,36 @@ class Against:
 
     def before(self, name: str) -> float | None:
         """Return the baseline's figure of a metric over the shared cases; None where it cannot be told."""
-        return self._figure(name, self._base, self.baseline.standings.metrics)
+        cases = self._compared(name)
+        if not cases:
+            return self.baseline.standings.metrics.get(name) if self._is_whole else None
+        return _of_cases(name, [self._base[case].values[_stored(name)] for case in cases])
 
     def after(self, name: str) -> float | None:
         """Return the candidate's figure of a metric over the shared cases; None where it cannot be told."""
-        return self._figure(name, self._candidate, self._metrics)
+        cases = self._compared(name)
+        if not cases:
+            return self._metrics.get(name) if self._is_whole else None
+        if is_passed_share(name):
+            return mean([self._share(case, name) for case in cases])
+        known = (self._candidate[case].values for case in cases)
+        return _of_cases(name, [values[_stored(name)] for values in known if _stored(name) in values])
 
-    def _figure(self, name: str, side: Mapping[str, Standing], metrics: Mapping[str, float | None]) -> float | None:
-        if len(self.shared) == len(side):
-            return metrics.get(name)
-        return _of_cases(name, [side[case].values for case in self.shared])
+    @cached_property
+    def _is_whole(self) -> bool:
+        """Tell whether figures that cannot be made of single cases can be compared: those of all cases of the baseline."""
+        return len(self.shared) == len(self._base)
 
-    def differences(self, name: str) -> list[float]:
+    def _compared(self, name: str) -> list[str]:
+        """Return the shared cases that the baseline has measured: for an amount also the candidate, unless it did so nowhere."""
+        measured = [case for case in self.shared if _stored(name) in self._base[case].values]
+        both = [case for case in measured if _stored(name) in self._candidate[case].values]
+        return measured if is_passed_share(name) or not both else both
+
+    def differences(self, name: str) -> dict[str, float]:
         """Return the difference of each case that the baseline has measured, candidate less base; an unmeasured one counts as 0."""
-        known = [(case, standing.values[name]) for case, standing in sorted(self._base.items()) if name in standing.values]
-        return [self._share(case, name) - before for case, before in known if case in self._candidate]
+        known = ((case, self._base[case].values) for case in self.shared)
+        return {case: self._share(case, name) - values[name] for case, values in known if name in values}
 
     def _share(self, case: str, name: str) -> float:
         """Return the share of a case's trials that pass: those that give no evidence do not."""
@@ -69,13 +99,16 @@ class Against:
         return standing.values.get(name, 0.0) * kept
 
 
-def _of_cases(name: str, values: Sequence[Mapping[str, float]]) -> float | None:
-    """Return a figure from what single cases came to; None for one that needs more than that."""
+def _stored(name: str) -> str:
+    """Return the figure of single cases that a metric is made of."""
     family, _, kind = name.rpartition(".")
-    stored = {"cost_usd": "cost_usd.mean", "tokens": "tokens.mean", "duration_s": "duration_s.p50", "steps": "steps.mean"}.get(family, name)
-    numbers = [value[stored] for value in values if stored in value]
-    if len(numbers) < len(values) and not is_share(name):
-        return None
+    of_cases = {"cost_usd": "cost_usd.mean", "tokens": "tokens.mean", "duration_s": "duration_s.p50", "steps": "steps.mean"}
+    return of_cases.get(family, name) if kind in {"mean", "total", "max", *_QUANTILES} else name
+
+
+def _of_cases(name: str, numbers: Sequence[float]) -> float | None:
+    """Return a figure from what single cases came to; None for one that needs more than that."""
+    kind = name.rpartition(".")[2]
     if kind in _QUANTILES:
         return quantile(numbers, _QUANTILES[kind])
     if kind in {"total", "max"}:
@@ -92,48 +125,13 @@ def missing_cases(provenance: SuiteProvenance, against: Against) -> Iterator[Fin
         yield Finding(ExitCode.NOTHING_RAN, "no case is in the baseline too, so nothing can be compared with it")
 
 
-def inferior(name: str, asked: NonInferiority, against: Against, cases: tuple[str, ...]) -> Iterator[Finding]:
-    """Tell that a share is not shown to be within the margin of the baseline's: it failed, or more cases are needed to say."""
-    pairs = Pairs.of(against.differences(name))
-    if non_inferiority(pairs, asked.margin) <= asked.alpha:
-        return
-    interval = difference_interval(pairs, confidence=1 - 2 * asked.alpha)
-    worse = interval is not None and interval[1] < -asked.margin
-    what = f"{name} is {'worse than' if worse else 'not shown to be within'} {asked.margin:g} of the baseline"
-    if worse:
-        yield finding(ExitCode.GATE_FAILED, f"{what}: {_told(pairs, interval, asked)}", cases)
-    else:
-        yield Finding(ExitCode.INCONCLUSIVE, f"{what}: {_told(pairs, interval, asked)}; {_enough(pairs, asked)}")
-
-
-def _told(pairs: Pairs, interval: tuple[float, float] | None, asked: NonInferiority) -> str:
-    if interval is None or pairs.difference is None:
-        return "no case could be paired"
-    low, high = interval
-    span = f"{1 - 2 * asked.alpha:.0%} interval {low:+.3f} to {high:+.3f}"
-    return f"{counted(pairs.cases, 'case')}, {pairs.better:g} better, {pairs.worse:g} worse, difference {pairs.difference:+.3f} ({span})"
-
-
-def _enough(pairs: Pairs, asked: NonInferiority) -> str:
-    """Say how many cases would settle it, four times in five, if the cases to come are like these."""
-    distance = asked.margin + (pairs.difference or 0.0)
-    if distance <= 0:
-        return "no number of cases like these would show it"
-    flips = (pairs.better + pairs.worse) / pairs.cases if pairs.cases else asked.margin
-    needed = max(cases_for(distance, flips, alpha=2 * asked.alpha), _without_flips(asked))
-    return f"about {max(needed, pairs.cases + 1):,} cases would settle it"
-
-
-def _without_flips(asked: NonInferiority) -> int:
-    """Return how many cases show the margin where none flips."""
-    z = NormalDist().inv_cdf(1 - asked.alpha)
-    return int(z * z * (1 - asked.margin) / asked.margin) + 1
-
-
-def notes(against: Against) -> Iterator[str]:
-    """Say what the baseline is, and which cases it lacks."""
+def notes(against: Against, today: dt.date | None = None) -> Iterator[str]:
+    """Say what the baseline is, how old, and which cases it lacks."""
     base = against.baseline
     yield f"compared with the baseline of experiment {base.experiment}{f' at commit {base.commit[:10]}' if base.commit else ''}"
+    age = None if today is None else base.age_days(today)
+    if age is not None and age > OLD_AFTER_DAYS:
+        yield f"the baseline is {age} days old; `harness bless EXPERIMENT` makes a newer experiment the baseline"
     if base.forced:
         yield "the baseline was blessed by force: its gate had not passed"
     if against.added:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from harness.experiment import Bound, SuiteProvenance
+from harness.experiment import SuiteProvenance
+from harness.terms import Bound
 
 TOLERANCE = 1e-12
 

@@ -86,6 +86,25 @@ def settle(findings: Iterable[Finding], notes: tuple[str, ...], *, forgiving: bo
     )
 
 
+def verdict_of(code: ExitCode) -> Verdict:
+    """Return the word for what an exit code says."""
+    return _VERDICTS.get(code, "fail")
+
+
+def with_findings(verdict: SuiteVerdict, findings: Iterable[Finding]) -> SuiteVerdict:
+    """Return the verdict with findings that came after it: it can only become more severe."""
+    for one in sorted(findings, key=lambda found: SEVERITY.index(found.code)):
+        worse = SEVERITY.index(one.code) < SEVERITY.index(verdict.exit_code)
+        changed = {
+            "verdict": _VERDICTS.get(one.code, "fail") if worse else verdict.verdict,
+            "exit_code": one.code if worse else verdict.exit_code,
+            "reasons": (one.reason, *verdict.reasons) if worse else (*verdict.reasons, one.reason),
+            "cases": tuple(sorted({*verdict.cases, *one.cases})),
+        }
+        verdict = verdict.model_copy(update=changed)
+    return verdict
+
+
 def most_severe(codes: Iterable[ExitCode]) -> ExitCode:
     """Return the code that decides; nothing at all is `NOTHING_RAN`."""
     return min(codes, key=SEVERITY.index, default=ExitCode.NOTHING_RAN)

@@ -44,6 +44,7 @@ def _suite(summary: Summary) -> dict[str, JsonValue]:
         "coverage": {kind: covered.model_dump(mode="json") for kind, covered in tally.coverage.items()} or None,
         "calibration": {router: _calibration(tally.calibration(router)) for router in tally.sure_routers},
         "drift": {drift.part: {"calls": drift.calls, "cases": len(drift.cases)} for drift in tally.drift},
+        "quarantine": {case: dict(outcomes.items()) for case, outcomes in sorted(tally.set_aside.items())},
         "reasons": list(verdict.reasons),
         "notes": list(verdict.notes),
     }

@@ -1,48 +1,72 @@
-"""The Markdown summary for a CI job."""
+"""The Markdown summary for a CI job and a pull request's comment: what decided, what got worse, how to look closer."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
 
+from harness.compare import CasePair, Comparison
+from harness.experiment import SuiteProvenance
 from harness.gate import Summary, overall_verdict
-from harness.ledger import CaseSpent, Ledger
-from harness.report.coverage import sentence
-from harness.report.figure import SPENT_HEAD, count, dollars, percent, spent_figures
-from harness.report.text import excerpt, line
-from harness.stats import Bin, Calibration, Confusion, RouteFigures, wilson
+from harness.report.compared import sentence
+from harness.report.failing import failing_cases
+from harness.report.figure import UNKNOWN, count, dollars, figure, percent
+from harness.report.markdown_details import details
+from harness.report.markup import bullets, command, escaped, table
+from harness.report.text import excerpt, shell_word
 from harness.tally import Failure, counted
+from harness.terms import Bound
 
-_ACTIVE = re.compile(r"([\\`*_\[\]|~#!$])")
-_LEADING = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
+LIMIT = 60_000
+"""Characters of a whole summary: GitHub takes 65,536 of a comment and 1 MiB of a job's summary."""
+
+_PLAIN = re.compile(r"(?!(and|or|not)\Z)[\w.-]*\w")  # what --filter takes as one name
 _CASES_SHOWN = 20
-_LABELS_SHOWN = 20
+_REASONS_SHOWN = 3
+_SENTENCES_SHOWN = 20
+_SENTENCE = 500
 
 
-def markdown(experiment: str, summaries: Sequence[Summary]) -> str:
-    """Return summary.md: verdicts, why, failing cases, and how each router decided."""
+def markdown(experiment: str, summaries: Sequence[Summary], comparisons: Mapping[str, Comparison] | None = None) -> str:
+    """Return summary.md; `comparisons` with the baseline are by the suite's name. What does not fit in is left out, and that is said.
+
+    Its first line is a comment that is the same whenever these suites run: by it, a comment on a pull request is found again.
+    """
     verdict = overall_verdict(summary.verdict for summary in summaries)
-    lines = [f"# {verdict}: experiment {escaped(experiment)}", "", *_overview(summaries)]
-    for summary in summaries:
-        lines += ["", f"## {escaped(summary.provenance.name)}: {summary.verdict.verdict}", *_suite(summary, experiment)]
-    return "\n".join(lines) + "\n"
+    head = [marker(summaries), f"# {verdict}: experiment {escaped(experiment)}", *_overview(summaries)]
+    told = [(summary, list(_suite(summary, experiment, (comparisons or {}).get(summary.provenance.name)))) for summary in summaries]
+    room = LIMIT - _length(head) - _SENTENCE
+    lines, left_out = list(head), 0
+    for summary, suite in told:
+        room -= _length(suite)
+        lines += suite if room >= 0 else []
+        left_out += room < 0
+        folded = list(details(summary))
+        if room >= _length(folded):
+            room -= _length(folded)
+            lines += folded
+        else:
+            left_out += 1
+    return "\n".join([*lines, *_left_out(left_out, experiment)]) + "\n"
 
 
-def escaped(text: str) -> str:
-    """Return foreign text as one line that Markdown shows as it is: no markup, no HTML, no link, no cell border."""
-    shown = line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    shown = _ACTIVE.sub(r"\\\1", shown).replace("://", ":\\//").replace("www.", "www\\.")
-    return _LEADING.sub(_escaped_start, shown)
+def marker(summaries: Sequence[Summary]) -> str:
+    """Return the hidden line that a summary of these suites starts with."""
+    names = re.sub(r"[^\w@., ]", "_", ", ".join(summary.provenance.name for summary in summaries))
+    return f"<!-- harness summary: {names} -->"
 
 
-def _escaped_start(match: re.Match[str]) -> str:
-    """Escape what would start a list; of a number, the dot behind it is what counts."""
-    space, start = match.groups()
-    return f"{space}&#{ord(start[0])};{start[1:]}" if start[0].isdigit() else f"{space}\\{start}"
+def _length(lines: Sequence[str]) -> int:
+    return sum(len(text) + 1 for text in lines)
+
+
+def _left_out(sections: int, experiment: str) -> Iterator[str]:
+    if sections:
+        yield from ("", f"{counted(sections, 'section')} did not fit in here. All of it:")
+        yield from command(f"harness show {shell_word(experiment)}")
 
 
 def _overview(summaries: Sequence[Summary]) -> list[str]:
     head = ("suite", "verdict", "trials", "pass", "fail", "error", "stale", "unscored", "route accuracy", "tokens", "cost")
-    return list(_table(head, [_row(summary) for summary in summaries], left=2))
+    return list(table(head, [_row(summary) for summary in summaries], left=2))
 
 
 def _row(summary: Summary) -> tuple[str, ...]:
@@ -59,97 +83,87 @@ def _row(summary: Summary) -> tuple[str, ...]:
     )
 
 
-def _suite(summary: Summary, experiment: str) -> Iterator[str]:
-    yield from _bullets("", summary.verdict.reasons)
-    yield from _bullets("Notes", summary.verdict.notes)
-    yield from ("", f"Coverage: {escaped(sentence(summary.tally))}")
-    yield from _failing(summary.tally.failures, experiment)
-    for router in summary.tally.routers:
-        yield from _router(router, summary.tally.confusion(router))
-        if router in summary.tally.sure_routers:
-            yield from _calibration(summary.tally.calibration(router))
-    yield from _costs(summary.tally.ledger)
+def _suite(summary: Summary, experiment: str, comparison: Comparison | None) -> Iterator[str]:
+    verdict = summary.verdict
+    yield from ("", f"## {escaped(summary.provenance.name)}: {verdict.verdict}")
+    yield from _sentences(verdict.reasons)
+    if comparison is not None:
+        yield from _against(comparison)
+    yield from _failing(summary, experiment)
+    yield from _bounds(summary)
+    if verdict.notes:
+        yield from ("", "Notes:", *_sentences(verdict.notes))
 
 
-def _bullets(title: str, texts: Iterable[str]) -> Iterator[str]:
-    items = [f"- {escaped(text)}" for text in texts]
-    if items:
-        yield from ("", *((f"{title}:", "") if title else ()), *items)
+def _sentences(texts: Sequence[str]) -> Iterator[str]:
+    more = [f"and {len(texts) - _SENTENCES_SHOWN} more"] if len(texts) > _SENTENCES_SHOWN else []
+    yield from bullets([*(excerpt(text, _SENTENCE) for text in texts[:_SENTENCES_SHOWN]), *more])
 
 
-def _failing(failures: Sequence[Failure], experiment: str) -> Iterator[str]:
-    if not failures:
+def _against(comparison: Comparison) -> Iterator[str]:
+    """Say what moved against the baseline, the cases that got worse by name."""
+    yield from ("", "### Against the baseline", "", escaped(sentence(comparison)))
+    told = [pair for pair in comparison.pairs if pair.movement not in {"same", "better"}]
+    if told:
+        yield from table(("case", "movement", "before", "now"), map(_pair, told[:_CASES_SHOWN]), left=4)
+        if len(told) > _CASES_SHOWN:
+            yield from ("", f"and {len(told) - _CASES_SHOWN:,} more")
+    changes = [change for change in comparison.metrics if change.base != change.candidate and "." in change.name]
+    rows = [(escaped(one.name), figure(one.name, one.base), figure(one.name, one.candidate)) for one in changes[:_CASES_SHOWN]]
+    if rows:
+        yield from table(("metric", "before", "now"), rows, left=1)
+
+
+def _pair(pair: CasePair) -> tuple[str, ...]:
+    sides = (
+        ", ".join(word if number == 1 else f"{number} {word}" for word, number in side.outcomes.items()) if side else UNKNOWN
+        for side in (pair.base, pair.candidate)
+    )
+    routes = ([f"{router}: {flip[number]}" for router, flip in pair.flips.items()] for number in (0, 1))
+    told = ("; ".join([outcome, *routed]) for outcome, routed in zip(sides, routes, strict=True))
+    return escaped(excerpt(pair.case, _SENTENCE)), pair.movement, *(escaped(excerpt(text, _SENTENCE)) for text in told)
+
+
+def _failing(summary: Summary, experiment: str) -> Iterator[str]:
+    cases = failing_cases(summary)
+    if not cases:
         return
-    cases = [(case, list(found)) for case, found in groupby(failures, key=lambda failure: failure.case)]
-    rows = [_failing_row(case, found) for case, found in cases[:_CASES_SHOWN]]
-    yield from ("", "### Cases that did not pass", "", *_table(("case", "outcome", "why"), rows, left=3))
+    yield from ("", "### Cases that did not pass")
+    yield from table(("case", "outcome", "why"), [_failing_row(case, found) for case, found in cases[:_CASES_SHOWN]], left=3)
     if len(cases) > _CASES_SHOWN:
-        yield from ("", f"… and more: `harness show {line(experiment).replace('`', '')}`")
+        yield from ("", f"and {len(cases) - _CASES_SHOWN:,} more")
+    yield from command(*_closer(summary.provenance, experiment, cases[0][0]))
+
+
+def _closer(of: SuiteProvenance, experiment: str, case: str) -> tuple[str, ...]:
+    """Return the commands that show a case: from this experiment, or at one's desk, where it is replayed first."""
+    show = f"harness show {shell_word(experiment)} {shell_word(case)}"
+    if not _PLAIN.fullmatch(case):
+        return (show,)
+    variant = "" if of.variant == "default" else f" --variant {shell_word(of.variant)}"
+    replayed = f"harness run {shell_word(of.suite)}{variant} --filter {case}; harness show latest {case}"
+    return show, "# or, without this experiment:", replayed
 
 
 def _failing_row(case: str, failures: Sequence[Failure]) -> tuple[str, str, str]:
     outcomes = dict.fromkeys(failure.outcome for failure in failures)
     reasons = list(dict.fromkeys(failure.reason for failure in failures))
-    more = [f"and {len(reasons) - 3} more"] if len(reasons) > 3 else []  # noqa: PLR2004, three say enough
-    return escaped(case), ", ".join(outcomes), "<br>".join([*(escaped(excerpt(reason, 300)) for reason in reasons[:3]), *more])
+    more = [f"and {len(reasons) - _REASONS_SHOWN} more"] if len(reasons) > _REASONS_SHOWN else []
+    told = [*(escaped(excerpt(reason, 300)) for reason in reasons[:_REASONS_SHOWN]), *more]
+    return escaped(excerpt(case, _SENTENCE)), ", ".join(outcomes), "<br>".join(told)
 
 
-def _router(router: str, confusion: Confusion) -> Iterator[str]:
-    yield from ("", f"### Router {escaped(router)}: {_accuracy(confusion)}")
-    labels = confusion.labels
-    if len(labels) <= _LABELS_SHOWN:
-        counts = dict(confusion.counts)
-        rows = [(escaped(wanted), *(str(counts.get((wanted, taken), 0)) for taken in labels)) for wanted in labels]
-        yield from ("", *_table(("expected ↓ / taken →", *map(escaped, labels)), rows, left=1))
-    else:
-        yield from ("", f"{len(labels)} routes: the matrix is left out.")
-    yield from ("", *_table(("route", "expected", "taken", "right", "precision", "recall"), map(_figures, confusion.figures()), left=1))
+def _bounds(summary: Summary) -> Iterator[str]:
+    metrics = summary.tally.metrics()
+    rows = [
+        (escaped(name), figure(name, metrics[name].value if name in metrics else None), escaped(_asked(bound)))
+        for name, bound in summary.provenance.gate.items()
+    ]
+    if rows:
+        yield from ("", "### What the gate asks")
+        yield from table(("metric", "value", "bound"), rows, left=1)
 
 
-def _costs(ledger: Ledger) -> Iterator[str]:
-    groups = (("node", ledger.by_node), ("model", ledger.by_model))
-    if not ledger.by_node:
-        return
-    yield from ("", "### What it cost")
-    for name, spent in groups:
-        rows = [(escaped(each), *figures) for each, figures in zip(spent, map(spent_figures, spent.values()), strict=True)]
-        yield from ("", *_table((name, *SPENT_HEAD), rows, left=1))
-    dearest = [(escaped(_trial_name(each)), count(each.tokens), dollars(-each.minus_usd)) for each in ledger.dearest]
-    if dearest:
-        yield from ("", *_table(("dearest cases", "tokens", "cost"), dearest, left=1))
-
-
-def _trial_name(spent: CaseSpent) -> str:
-    return spent.case if spent.repeat == 1 else f"{spent.case} ({spent.repeat})"
-
-
-def _calibration(calibration: Calibration) -> Iterator[str]:
-    """Show how often the router was right, by how sure it was; bins without a decision are left out."""
-    error = "" if calibration.ece is None else f", expected calibration error {calibration.ece:.3f}"
-    yield from ("", f"Confidence of {counted(calibration.decisions, 'decision')}{error}:", "")
-    rows = ((f"{one.low:.1f} to {one.high:.1f}", *_reliability(one)) for one in calibration.bins if one.decisions)
-    yield from _table(("confidence", "decisions", "mean confidence", "right", "accuracy"), rows, left=1)
-
-
-def _reliability(one: Bin) -> tuple[str, ...]:
-    return count(one.decisions), f"{one.mean_confidence:.3f}", count(one.right), percent(one.accuracy)
-
-
-def _accuracy(confusion: Confusion) -> str:
-    right = sum(number for (wanted, taken), number in confusion.counts if wanted == taken)
-    interval = wilson(right, confusion.total)
-    shown = f", 95 % interval {percent(interval[0])} to {percent(interval[1])} (Wilson)" if interval else ""
-    return f"{right:,} of {counted(confusion.total, 'decision')} right, {percent(confusion.accuracy)}{shown}"
-
-
-def _figures(route: RouteFigures) -> tuple[str, ...]:
-    numbers = (route.expected, route.routed, route.right)
-    return (escaped(route.route), *map(count, numbers), percent(route.precision), percent(route.recall))
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, left: int) -> Iterator[str]:
-    """Return a table whose first `left` columns are text and the others numbers."""
-    yield f"| {' | '.join(head)} |"
-    yield f"| {' | '.join('---' if column < left else '---:' for column in range(len(head)))} |"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
+def _asked(bound: Bound) -> str:
+    asked = bound.model_dump(exclude_none=True)
+    return ", ".join(f"{name} {' '.join(map(str, value.values())) if isinstance(value, dict) else value}" for name, value in asked.items())

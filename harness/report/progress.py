@@ -1,9 +1,12 @@
-"""Progress on standard error: a line that renews itself on a terminal, now and then a plain line elsewhere."""
+"""Progress on standard error: a line that renews itself on a terminal; elsewhere a plain line now and then, and one at the end."""
 
 import time
 from typing import TextIO
 
 _EVERY_S = 10.0
+_RENEW_S = 0.1
+_BAR = 20
+_MINUTE = 60
 
 
 class Progress:
@@ -13,17 +16,19 @@ class Progress:
         self._stream = stream
         self._terminal = renew
         self._noun = noun
-        self._last = time.monotonic()
+        self._started = self._last = time.monotonic()
+        self._from: int | None = None
         self._open = False
 
     def __call__(self, done: int, total: int) -> None:
         """Say how far the run is, if it is time to."""
         now = time.monotonic()
-        if self._terminal and (now - self._last > 0.1 or done == total):  # noqa: PLR2004, ten times a second is enough
-            self._stream.write(f"\r{done}/{total} {self._noun}")
+        self._from = done - 1 if self._from is None else self._from  # a run that is resumed starts further on
+        if self._terminal and (now - self._last > _RENEW_S or done == total):
+            self._stream.write(f"\r{self._bar(done, total)} {self._said(done, total, now)}\x1b[K")
             self._open = True
-        elif not self._terminal and now - self._last > _EVERY_S:
-            self._stream.write(f"{done}/{total} {self._noun}\n")
+        elif not self._terminal and (now - self._last > _EVERY_S or done == total):
+            self._stream.write(f"{self._said(done, total, now)}\n")
         else:
             return
         self._stream.flush()
@@ -35,3 +40,19 @@ class Progress:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
             self._open = False
+
+    @staticmethod
+    def _bar(done: int, total: int) -> str:
+        filled = _BAR * done // total
+        return f"[{'#' * filled}{'-' * (_BAR - filled)}]"
+
+    def _said(self, done: int, total: int, now: float) -> str:
+        spent_s = now - self._started
+        left_s = spent_s / max(done - (self._from or 0), 1) * (total - done)
+        left = f", about {_time(left_s)} left" if done < total else ""
+        return f"{done:,}/{total:,} {self._noun} in {_time(spent_s)}{left}"
+
+
+def _time(seconds: float) -> str:
+    """Return minutes and seconds."""
+    return f"{int(seconds) // _MINUTE}:{int(seconds) % _MINUTE:02d}"

@@ -25,7 +25,8 @@ class Recorded(Value):
 
     `asked` counts live answers, `taken_over` those that an interrupted recording had paid for, `unpriced` those without a known cost
     and `unmeasured` those without usage; `tokens` and `cost_usd` are None where no answer has any.
-    `old_kept` tells that recording anew failed and nothing was overwritten, `left_out` that the budget was spent before.
+    `old_kept` tells that recording anew failed and nothing was overwritten, `left_out` that the budget was spent before. `alike` tells
+    that there are several draws and all say the same.
     """
 
     suite: str
@@ -44,6 +45,8 @@ class Recorded(Value):
     over_budget: bool = False
     left_out: bool = False
     problems: tuple[str, ...] = ()
+    draws: int = 1
+    alike: bool = False
 
 
 class Foreseen(Value):
@@ -58,6 +61,7 @@ class Foreseen(Value):
     node: str | None = None
     step: int | None = None
     branch: str = ""
+    draw: int = 1
     model: str | None = None
     request: str = ""
     cause: str
@@ -88,6 +92,9 @@ def recorded_total(every: Sequence[Recorded], *, max_cost_usd: float | None = No
     problems = sum(bool(recorded.problems) for recorded in every)
     failed = f"; {counted(problems, 'case')} not recorded in whole" if problems else ""
     text = f"recorded {counted(asked, 'exchange')}{changes}{cost}{failed}"
+    drawn, same = sum(recorded.draws > 1 for recorded in every), sum(recorded.alike for recorded in every)
+    if same:
+        text += f"\nthe draws of {same:,} of {counted(drawn, 'case')} say the same: there the repeats are no evidence of a steady model"
     if any(recorded.over_budget or recorded.left_out for recorded in every):
         rest = sum(recorded.over_budget or recorded.left_out for recorded in every)
         text += (
@@ -195,4 +202,5 @@ def _request(one: Foreseen) -> str:
     variant = "" if one.variant == "default" else f"@{one.variant}"
     where = f"node {one.node}" if one.node else "outside any node"
     tokens = "tokens unknown" if one.tokens is None else counted(one.tokens, "token")
-    return line(f"{one.suite}{variant}/{one.case}: {where}, {one.model or one.request}, {tokens}, {dollars(one.cost_usd)}")
+    draw = "" if one.draw == 1 else f", draw {one.draw}"
+    return line(f"{one.suite}{variant}/{one.case}: {where}{draw}, {one.model or one.request}, {tokens}, {dollars(one.cost_usd)}")

@@ -20,6 +20,8 @@ COLUMNS = (
     "tool_calls",
     "tokens",
     "cost_usd",
+    "duration_s",
+    "routes",
     "cost_by_node",
     "cost_by_model",
     "cached",
@@ -61,12 +63,21 @@ def _row(trial: Trial) -> tuple[str, ...]:
         "" if "tools" in trace.unseen else str(len(trace.tools)),
         _number(trace.total_tokens),
         _number(trace.cost_usd),
+        _number(trace.duration_s),
+        _cell(_APART.join(_routes(trial))),
         *_spent(trial),
         *(str(number) for number in (trial.played, trial.recorded, trial.unused)),
         *(_cell(_checks(trial, status)) for status in ("pass", "fail", "unscored")),
         _cell(_APART.join(trial.reasons)),
         _cell(trace.text or ""),
     )
+
+
+def _routes(trial: Trial) -> Iterator[str]:
+    """Yield what each router decided."""
+    for score in trial.scores:
+        if score.detail.get("router") and score.detail.get("actual") is not None:
+            yield f"{score.detail['router']} {score.detail['actual']}"
 
 
 def _spent(trial: Trial) -> tuple[str, str, str]:

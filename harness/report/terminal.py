@@ -1,22 +1,20 @@
 """Reports for a terminal, readable without colour and at 80 columns."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 
-from harness.experiment import Experiment, Trial
+from harness.experiment import Experiment
 from harness.gate import Summary, overall_verdict
 from harness.report.coverage import sentence
+from harness.report.failing import failing_cases
 from harness.report.figure import SPENT_HEAD, UNKNOWN, count, dollars, figure, percent, spent_figures
 from harness.report.layout import WIDTH, Part, Table, Text, rendered
-from harness.report.text import excerpt, shell_word, visible
+from harness.report.text import excerpt, shell_word
 from harness.schema import canonical_json
-from harness.trace import NodeStep, ToolCall, WireCall
 
 _CASES_SHOWN = 5
 _REASONS_SHOWN = 2
-_NUMBERS = frozenset({"step", "visit", "tokens", "cost", "start", "took", "latency"})
+_SUITES_SHOWN = 3
 _EXCERPT = 280  # a miss says what was recorded and what is asked now
-_TEXT_SHOWN = 2000
 
 
 def verdicts(summaries: Sequence[Summary], *, experiment: str = "latest", width: int = WIDTH, colour: bool = False) -> str:
@@ -36,22 +34,15 @@ def show_experiment(experiment: Experiment, summaries: Sequence[Summary], *, wid
     return rendered(parts, width, colour=colour)
 
 
-def show_trial(trial: Trial, *, width: int = WIDTH, colour: bool = False) -> str:
-    """Return one trial: steps, calls, tools, scores, what went wrong, and the final text."""
-    repeat = f", repeat {trial.repeat}" if trial.repeat > 1 else ""
-    title = f"{trial.suite}@{trial.variant}, case {trial.case!r}{repeat}: {trial.outcome} (ended as {trial.trace.ends})"
-    spent = f"{_plural(trial.trace.total_tokens, 'token')}, {dollars(trial.trace.cost_usd)}"
-    played = f"exchanges: {trial.played} played, {trial.recorded} recorded, {trial.unused} unused; {spent}"
-    parts = [Text(title, style=trial.outcome), Text(played), *_measured(trial), *_sections(trial), *_reasons_of(trial), *_final_text(trial)]
-    return rendered(parts, width, colour=colour)
-
-
 def show_list(experiments: Iterable[Experiment], *, width: int = WIDTH, colour: bool = False) -> str:
-    """Return a list of experiments in the order given."""
-    head = ("experiment", "started", "status", "cases", "suites", "commit")
+    """Return a list of experiments in the order given, and how to look at one."""
+    head = ("experiment", "started (UTC)", "status", "verdict", "cases", "suites", "commit")
     rows = tuple(_listed(experiment) for experiment in experiments)
-    part = Table(head, rows, frozenset({"cases"}), frozenset({"experiment", "started"})) if rows else Text("no experiments")
-    return rendered([part], width, colour=colour)
+    if not rows:
+        return rendered([Text("no experiments; `harness run` makes one")], width, colour=colour)
+    table = Table(head, rows, frozenset({"cases"}), frozenset(head) - {"suites"})
+    closer = f"look closer: harness show {shell_word(rows[-1][0])}, or harness view"
+    return rendered([table, Text(""), Text(closer)], width, colour=colour)
 
 
 def _verdict_table(summaries: Sequence[Summary]) -> Table:
@@ -89,17 +80,18 @@ def _reasons(summary: Summary) -> Iterator[Part]:
 
 
 def _failing(summary: Summary, experiment: str) -> Iterator[Part]:
-    cases = [(case, list(found)) for case, found in groupby(summary.tally.failures, key=lambda failure: failure.case)]
+    cases = failing_cases(summary)
     if not cases:
         return
-    yield from (Text(""), Text(f"{summary.provenance.name}: first cases that did not pass"))
+    rest = f"first {_CASES_SHOWN} of {len(cases):,} cases" if len(cases) > _CASES_SHOWN else "cases"
+    yield from (Text(""), Text(f"{summary.provenance.name}: {rest} that did not pass"))
     for case, failures in cases[:_CASES_SHOWN]:
         yield Text(f"{case}: {', '.join(dict.fromkeys(failure.outcome for failure in failures))}", 2)
         reasons = list(dict.fromkeys(failure.reason for failure in failures))
         yield from (Text(excerpt(reason, _EXCERPT), 4) for reason in reasons[:_REASONS_SHOWN])
         if len(reasons) > _REASONS_SHOWN:
             yield Text(f"and {len(reasons) - _REASONS_SHOWN} more", 4)
-    yield Text(f"look at one: harness show {shell_word(experiment)} {shell_word(cases[0][0])}", 2)
+    yield Text(f"look closer: harness show {shell_word(experiment)} {shell_word(cases[0][0])}", 2)
 
 
 def _head(experiment: Experiment) -> Iterator[Part]:
@@ -148,116 +140,14 @@ def _costs(summary: Summary) -> Iterator[Part]:
 
 
 def _listed(experiment: Experiment) -> tuple[str, ...]:
-    names = ", ".join(suite.name for suite in experiment.suites)
-    cases = sum(suite.cases for suite in experiment.suites)
-    return experiment.id, experiment.started_at, experiment.status, count(cases), names, (experiment.commit or UNKNOWN)[:10]
-
-
-def _measured(trial: Trial) -> Iterator[Part]:
-    if trial.trace.real_time:
-        yield Text(f"took {_seconds(trial.trace.duration_s)}; all times but latencies were measured in real time, and are no figures")
-
-
-def _sections(trial: Trial) -> Iterator[Part]:
-    trace = trial.trace
-    calls = ("node", "step", "model", "tokens", "cost", "start", "latency", "finish", "source", "error")
-    sections = (
-        ("steps", Table(("step", "node", "visit", "start", "took", "note"), tuple(map(_step, trace.steps)), _NUMBERS)),
-        ("model calls", Table(calls, tuple(map(_call, trace.calls)), _NUMBERS)),
-        ("answers from a cache, not paid", Table(("node", "step", "model", "tokens"), _cached(trial), _NUMBERS)),
-        ("tools", Table(("node", "tool", "start", "took", "arguments", "output or error"), tuple(map(_tool, trace.tools)), _NUMBERS)),
-        ("scores", Table(("score", "status", "value", "reason"), tuple(_scores(trial)), frozenset({"value"}))),
-    )
-    for title, table in sections:
-        if table.rows:
-            yield from (Text(""), Text(title, style="bold"), table)
-
-
-def _step(step: NodeStep) -> tuple[str, ...]:
-    attempts = f"{step.attempts} attempts" if step.attempts > 1 else ""
-    notes = (
-        f"turn {step.place.turn}" if step.place.turn > 1 else "",
-        attempts,
-        "from the cache" if step.cached else "",
-        "interrupted" if step.interrupted else "",
-        f"error: {step.error}" if step.error else "",
-    )
-    node = "/".join((*step.place.namespace, step.place.node or UNKNOWN))
-    return _optional(step.place.step), node, _optional(step.place.visit), *_times(step), "; ".join(note for note in notes if note)
-
-
-def _call(call: WireCall) -> tuple[str, ...]:
-    status = f"HTTP {call.status}" if call.status is not None and not call.answered else ""
-    left = call.duration_s is not None and call.duration_s < (call.latency_s or 0) and f"left after {_seconds(call.duration_s)}"
-    problems = (left, call.fault and f"fault {call.fault}", status, call.error, call.drift and f"drift: {', '.join(call.drift)}")
+    names = [suite.name for suite in experiment.suites]
+    more = f" and {len(names) - _SUITES_SHOWN} more" if len(names) > _SUITES_SHOWN else ""
     return (
-        call.place.node or UNKNOWN,
-        _optional(call.place.step),
-        call.answered_model or call.model or call.kind,
-        count(call.usage.total_tokens if call.usage else None),
-        dollars(call.cost_usd),
-        _seconds(call.start_s),
-        _seconds(call.latency_s),
-        call.finish_reason or UNKNOWN,
-        call.source,
-        excerpt("; ".join(problem for problem in problems if problem), _EXCERPT),
+        experiment.id,
+        experiment.started_at[:16].replace("T", " "),
+        experiment.status,
+        experiment.verdict or UNKNOWN,
+        count(sum(suite.cases for suite in experiment.suites)),
+        ", ".join(names[:_SUITES_SHOWN]) + more,
+        (experiment.commit or UNKNOWN)[:10],
     )
-
-
-def _cached(trial: Trial) -> tuple[tuple[str, ...], ...]:
-    return tuple(
-        (
-            each.place.node or UNKNOWN,
-            _optional(each.place.step),
-            each.model or UNKNOWN,
-            count(each.usage.total_tokens if each.usage else None),
-        )
-        for each in trial.trace.cached
-    )
-
-
-def _tool(tool: ToolCall) -> tuple[str, ...]:
-    outcome = f"error: {tool.error}" if tool.error is not None else tool.output or ""
-    return tool.place.node or UNKNOWN, tool.name, *_times(tool), excerpt(canonical_json(tool.args), _EXCERPT), excerpt(outcome, _EXCERPT)
-
-
-def _scores(trial: Trial) -> Iterator[tuple[str, ...]]:
-    for score in trial.scores:
-        yield score.name, score.status, UNKNOWN if score.value is None else f"{score.value:.6g}", score.reason
-
-
-def _reasons_of(trial: Trial) -> Iterator[Part]:
-    if trial.reasons:
-        yield from (
-            Text(""),
-            Text(f"why it is {trial.outcome}", style="bold"),
-            *(Text(reason, 2, mark="- ") for reason in trial.reasons),
-        )
-    for interrupt in trial.trace.interrupts:
-        where = f"before node {interrupt.node!r}: " if interrupt.node else ""
-        yield Text(f"interrupt {where}{excerpt(canonical_json(interrupt.payload), _EXCERPT)}")
-
-
-def _final_text(trial: Trial) -> Iterator[Part]:
-    text = trial.trace.text
-    if text is None:
-        return
-    shown = text if len(text) <= _TEXT_SHOWN else f"{text[:_TEXT_SHOWN]}…"
-    yield from (Text(""), Text("final text", style="bold"))
-    yield from (Text(visible(part).expandtabs(4), 2) for part in shown.split("\n"))
-
-
-def _times(timed: NodeStep | ToolCall) -> tuple[str, str]:
-    return _seconds(timed.start_s), _seconds(timed.duration_s)
-
-
-def _seconds(seconds: float | None) -> str:
-    return UNKNOWN if seconds is None else f"{seconds:.3f} s"
-
-
-def _optional(number: int | None) -> str:
-    return UNKNOWN if number is None else str(number)
-
-
-def _plural(number: int | None, noun: str) -> str:
-    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"

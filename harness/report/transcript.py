@@ -46,7 +46,8 @@ def _notes(exchange: Exchange) -> str:
     latency = "" if exchange.latency_s is None else f"{exchange.latency_s:.3f} s"
     recorded = f"recorded {exchange.recorded_at}" if exchange.recorded_at else ""
     variants = f"variants {', '.join(exchange.variants)}" if exchange.variants else ""
-    return "; ".join(note for note in (latency, variants, recorded, "scripted" if exchange.scripted else "") if note)
+    draw = f"draw {exchange.draw}" if exchange.draw > 1 else ""
+    return "; ".join(note for note in (latency, draw, variants, recorded, "scripted" if exchange.scripted else "") if note)
 
 
 def _messages(messages: Any, width: int) -> Iterator[str]:

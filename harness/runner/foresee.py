@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from harness import store
+from harness.cassette.exchange import Exchange
 from harness.cassette.miss import Known, Miss, explain, usage_cost
 from harness.cassette.segments import match_key, segments
 from harness.cassette.tape import Cursor
 from harness.report.recording import Foreseen
 from harness.runner.plan import Bench, Plan
-from harness.runner.record import Task, tasks_of
+from harness.runner.record import Task, tasks_of, wanted_draws
 from harness.runner.trial import TrialRunner
 from harness.trace import Place
 from harness.wire.layers import Replay
@@ -102,25 +103,30 @@ class Lender:
                 cause=cause,
                 tokens=tokens,
                 cost_usd=cost_usd,
+                draw=self.cursor.draw,
                 may_follow=may_follow,
                 ends=ends,
             )
         )
 
 
-def foresee(plan: Plan, *, everything: bool) -> Iterator[Foreseen]:
-    """Yield the requests that a recording would send, case by case in the order of the graph's steps."""
+def foresee(plan: Plan, *, everything: bool, repeat: int | None = None) -> Iterator[Foreseen]:
+    """Yield the requests that a recording of so many draws would send, case by case in the order of the graph's steps."""
     runner = TrialRunner(plan.project.root, plan.project.config.prices)
     try:
         for task in tasks_of(plan):
-            yield from _foresee_case(plan, task, runner, everything=everything)
+            cassette = store.read_cassette(plan.project.root, task.suite, task.case.id)
+            paid = store.read_unfinished(plan.project.root, task.suite, task.case.id)
+            for draw in range(1, wanted_draws(repeat, cassette, paid) + 1):
+                paid_of_draw = tuple(exchange for exchange in paid if exchange.draw == draw)
+                yield from _foresee_draw(task, draw, runner, cassette, paid_of_draw, everything=everything)
     finally:
         runner.close()
 
 
-def _foresee_case(plan: Plan, task: Task, runner: TrialRunner, *, everything: bool) -> Iterator[Foreseen]:
-    exchanges = store.read_cassette(plan.project.root, task.suite, task.case.id)
-    paid = store.read_unfinished(plan.project.root, task.suite, task.case.id)
+def _foresee_draw(
+    task: Task, draw: int, runner: TrialRunner, cassette: tuple[Exchange, ...], paid: tuple[Exchange, ...], *, everything: bool
+) -> Iterator[Foreseen]:
     recorded_before: Counter[str] = Counter()
     for bench in task.benches:
         policy = bench.suite.match
@@ -131,6 +137,6 @@ def _foresee_case(plan: Plan, task: Task, runner: TrialRunner, *, everything: bo
             lenders.append(Lender(bench, task.case.id, cursor, known, everything, answered))  # noqa: B023, called within the round
             return lenders[-1]  # noqa: B023
 
-        runner.run(bench, task.case, 1, exchanges, replay=lend)
+        runner.run(bench, task.case, draw, cassette, replay=lend, draw=draw)
         recorded_before.update(lenders[0].asked)
         yield from sorted(lenders[0].foreseen, key=lambda one: (one.step or 0, one.branch))

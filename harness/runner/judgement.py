@@ -83,6 +83,7 @@ def trial_of(bench: Bench, case: Case, repeat: int, done: Performance, scores: t
         recorded=sum(1 for note in wire.notes if note.reply is not None and note.reply.source == "live"),
         unused=unused,
         sockets=wire.sockets,
+        draw=wire.cursor.draw,
     )
 
 

@@ -1,7 +1,7 @@
 """A plan: the suites, variants and cases that a command is to run, loaded and checked before anything runs."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -148,7 +148,7 @@ def _bench(project: Project, name: str, suite: Suite, variant_name: str, selecti
     variant = suite.variants[variant_name]
     where = project.where(name, f"variants.{variant_name}")
     dataset = _dataset(project, suite)
-    _check_must_pass(project, name, suite, dataset)
+    _check_named_cases(project, name, suite, dataset)
     _check_faults(suite, name, dataset)
     cases = _of_variant(dataset, suite, variant_name)
     store.refuse_colliding_cassettes(suite.cassettes or name, (case.id for case in dataset.cases))
@@ -230,13 +230,11 @@ def _of_variant(dataset: Dataset, suite: Suite, variant: str) -> tuple[Case, ...
     return tuple(case for case in dataset.cases if not case.variants or variant in case.variants)
 
 
-def _check_must_pass(project: Project, name: str, suite: Suite, dataset: Dataset) -> None:
+def _check_named_cases(project: Project, name: str, suite: Suite, dataset: Dataset) -> None:
     ids = {case.id for case in dataset.cases}
-    for case in suite.must_pass:
+    for key, case in [*(("must_pass", case) for case in suite.must_pass), *(("quarantine", case) for case in suite.quarantine)]:
         if case not in ids:
-            message = (
-                f"{project.where(name, 'must_pass')}: {suite.dataset} has no case {case!r}{nearest(case, ids) if len(ids) < 1000 else ''}"  # noqa: PLR2004, a list no one reads
-            )
+            message = f"{project.where(name, key)}: {suite.dataset} has no case {case!r}{nearest(case, ids) if len(ids) < 1000 else ''}"  # noqa: PLR2004, a list no one reads
             raise ConfigError(message)
 
 
@@ -350,10 +348,10 @@ def _checks(project: Project, name: str, suite: Suite) -> dict[str, checks.Check
     return found
 
 
-def _must_pass(bench: Bench) -> tuple[str, ...]:
-    """Return the cases that must pass, but for those that are for other variants."""
+def _of_this_variant(bench: Bench, named: Iterable[str]) -> tuple[str, ...]:
+    """Return the cases that the config names, but for those that are for other variants."""
     elsewhere = {case.id for case in bench.dataset.cases if case.variants and bench.variant not in case.variants}
-    return tuple(case for case in bench.suite.must_pass if case not in elsewhere)
+    return tuple(case for case in named if case not in elsewhere)
 
 
 def _provenance(project: Project, bench: Bench, selection: Selection) -> SuiteProvenance:
@@ -377,8 +375,10 @@ def _provenance(project: Project, bench: Bench, selection: Selection) -> SuitePr
         checks=tuple(suite.checks) if suite.checks is not None else ("auto",),
         routes=dict(suite.routes),
         confidence=dict(suite.confidence),
-        gate=dict(suite.gate),
-        must_pass=_must_pass(bench),
+        gate=suite.gate.bounds,
+        unasked=suite.gate.unasked,
+        must_pass=_of_this_variant(bench, suite.must_pass),
+        quarantine={case: suite.quarantine[case] for case in _of_this_variant(bench, suite.quarantine)},
         normalise=suite.normalise,
         freeze=suite.freeze.model_dump(mode="json", exclude_defaults=True),
         latencies=dict(suite.latencies),

@@ -1,11 +1,12 @@
 """Recording: what the cassettes lack is asked of the real servers, case by case, and nothing that was paid for is lost."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from harness import store
+from harness.cassette.draws import alike
 from harness.cassette.exchange import Exchange
 from harness.cassette.miss import usage_cost
 from harness.cassette.renewal import Renewal, added, anew
@@ -21,13 +22,17 @@ from harness.wire.layers import Recorder
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How to record: all anew or what is missing, errors kept or not, by how many workers, for how much. `now` gives ISO 8601, UTC."""
+    """How to record: all anew or what is missing, errors kept or not, by how many workers, for how much. `now` gives ISO 8601, UTC.
+
+    `repeat` is how many draws of each case to record; None means as many as there are.
+    """
 
     everything: bool
     keep_errors: bool
     jobs: int
     budget: Budget
     now: Callable[[], str]
+    repeat: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +101,16 @@ class _Recording:
         self._paid = store.read_unfinished(self._root, task.suite, task.case.id)
         self._base = () if terms.everything else self._before
         self._exchanges = (*self._base, *self._paid)
-        self._used: dict[str, frozenset[int]] = {}
+        self._draws = wanted_draws(terms.repeat, self._before, self._paid)
+        self._used: dict[tuple[str, int], frozenset[int]] = {}
         self._problems: list[str] = []
         self._left: set[int] = set()
         self._over_budget = False
 
     def run(self) -> Recorded:
-        """Run the trials of all variants, then settle what becomes of the cassette."""
-        for bench in self._task.benches:
-            self._run_variant(bench)
+        """Run the trials of all draws and variants, then settle what becomes of the cassette."""
+        for draw, bench in itertools.product(range(1, self._draws + 1), self._task.benches):
+            self._run_variant(bench, draw)
             if self._over_budget:
                 break
         old_kept = self._terms.everything and not self._is_whole()
@@ -113,7 +119,7 @@ class _Recording:
             self._settle(renewal)
         return self._recorded(renewal, old_kept=old_kept)
 
-    def _run_variant(self, bench: Bench) -> None:
+    def _run_variant(self, bench: Bench, draw: int) -> None:
         start = len(self._exchanges)
         recorder = Recorder(
             list(self._exchanges),
@@ -123,22 +129,24 @@ class _Recording:
             budget=self._terms.budget,
             arrived=self._keep,
             keep_errors=self._terms.keep_errors,
+            draw=draw,
         )
-        trial = self._runner.run(bench, self._task.case, 1, self._exchanges, recorder)
+        trial = self._runner.run(bench, self._task.case, draw, self._exchanges, recorder)
+        name = self._named(bench, draw)
         self._exchanges = tuple(recorder.exchanges)
         check_recorder(recorder)
         self._over_budget = recorder.over_budget
         silent = () if recorder.stopped else recorder.unanswered()
         if silent:
             self._left |= set(range(start, len(self._exchanges)))
-            self._problems += [f"{_named(bench)}{ask.request.host} did not answer what {ask.place} asked; not recorded" for ask in silent]
+            self._problems += [f"{name}{ask.request.host} did not answer what {ask.place} asked; not recorded" for ask in silent]
         elif not recorder.stopped and trial.outcome not in {"error", "stale"}:  # what did not come to its end replaces nothing
             played = {call.exchange for call in trial.trace.calls if call.exchange is not None and call.source != "live"}
-            self._used[bench.variant] = frozenset(played) | frozenset(range(start, len(self._exchanges)))
+            self._used[bench.variant, draw] = frozenset(played) | frozenset(range(start, len(self._exchanges)))
         if recorder.stopped and not recorder.over_budget:
-            self._problems.append(f"{_named(bench)}{recorder.stopped}; not recorded")
+            self._problems.append(f"{name}{recorder.stopped}; not recorded")
         elif not recorder.stopped and not silent and trial.outcome in {"error", "stale"}:
-            self._problems.append(f"{_named(bench)}{trial.outcome}: {next(iter(trial.reasons), 'no reason')}")
+            self._problems.append(f"{name}{trial.outcome}: {next(iter(trial.reasons), 'no reason')}")
 
     def _keep(self, exchanges: list[Exchange]) -> None:
         """Write what has been paid for, as it arrives."""
@@ -146,22 +154,28 @@ class _Recording:
         store.keep_unfinished(self._root, self._task.suite, self._task.case.id, exchanges[-1], self._redactor, number=number)
 
     def _is_whole(self) -> bool:
-        return len(self._used) == len(self._task.benches)
+        return len(self._used) == len(self._task.benches) * self._draws
 
     def _renewal(self) -> Renewal:
         asked = self._asked()
         if not self._terms.everything:
             fresh_at = self._kept(asked)
             moved = {index: len(self._before) + place for place, index in enumerate(fresh_at)}
-            used = {name: frozenset(moved.get(index, index) for index in indices) for name, indices in self._used.items()}
+            used = {name: frozenset(moved.get(index, index) for index in indices) for name, indices in self._used_by_variant().items()}
             return added(self._before, tuple(self._exchanges[index] for index in fresh_at), used, self._taken_apart)
         fresh = tuple(self._marked(index) for index in sorted(asked))
-        return anew(self._before, fresh, frozenset(self._used), self._taken_apart)
+        return anew(self._before, fresh, frozenset(self._used_by_variant()), self._taken_apart)
 
     def _kept(self, asked: frozenset[int]) -> list[int]:
         """Return the fresh exchanges to keep: those in use, and those of a trial that did not end, but for one without an answer."""
         first, paid = len(self._base), len(self._base) + len(self._paid)
         return [index for index in range(first, len(self._exchanges)) if index in asked or (index >= paid and index not in self._left)]
+
+    def _used_by_variant(self) -> dict[str, frozenset[int]]:
+        used: dict[str, frozenset[int]] = {}
+        for (variant, _), indices in self._used.items():
+            used[variant] = used.get(variant, frozenset()) | indices
+        return used
 
     def _asked(self) -> frozenset[int]:
         """Return the exchanges that a finished trial used."""
@@ -169,7 +183,7 @@ class _Recording:
 
     def _marked(self, index: int) -> Exchange:
         """Return a fresh exchange with the variants that used it."""
-        return replace(self._exchanges[index], variants=tuple(name for name, used in self._used.items() if index in used))
+        return replace(self._exchanges[index], variants=tuple(name for name, used in self._used_by_variant().items() if index in used))
 
     def _settle(self, renewal: Renewal) -> None:
         name = (self._root, self._task.suite, self._task.case.id)
@@ -197,7 +211,20 @@ class _Recording:
             old_kept=old_kept,
             over_budget=self._over_budget,
             problems=tuple(self._problems),
+            draws=self._draws,
+            alike=alike(renewal.exchanges, self._taken_apart) if self._draws > 1 else False,
         )
+
+    def _named(self, bench: Bench, draw: int) -> str:
+        """Name the trial that a problem is of, as far as there are others."""
+        variant = "" if bench.variant == "default" else f"{bench.variant}: "
+        return variant if self._draws == 1 else f"{variant}draw {draw}: "
+
+
+def wanted_draws(repeat: int | None, recorded: Sequence[Exchange], paid: Sequence[Exchange]) -> int:
+    """Return how many draws to record: as many as are named, or else as there are; those that an interrupted recording began, too."""
+    wanted = repeat or max((exchange.draw for exchange in recorded), default=1)
+    return max(wanted, *(exchange.draw for exchange in paid), 1)
 
 
 def check_recorder(recorder: Recorder) -> None:
@@ -210,7 +237,3 @@ def check_recorder(recorder: Recorder) -> None:
             "with input and output to the config"
         )
         raise UsageError(message)
-
-
-def _named(bench: Bench) -> str:
-    return "" if bench.variant == "default" else f"{bench.variant}: "

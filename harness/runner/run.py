@@ -16,7 +16,7 @@ from harness import graph, price, store
 from harness.dataset import Case
 from harness.errors import UsageError
 from harness.experiment import Experiment, SuiteProvenance, Trial, read_trial
-from harness.gate import Summary, judge_experiment
+from harness.gate import Summary, judge_experiment, overall_verdict
 from harness.runner.bounds import Bounds, in_order
 from harness.runner.plan import Bench, Plan
 from harness.runner.pool import Work, WorkerDied, can_fork, spread
@@ -211,19 +211,25 @@ def finish(
     """Judge the experiment against its baselines and mark it done, or stopped, with what it did: exchanges played, sockets opened."""
     head = folder.head().model_copy(update={"status": "stopped" if stopped else "done", "stopped": stopped})
     counts: Counter[str] = Counter()
-    baselines = store.read_baselines(root, tuple(suite.name for suite in head.suites))
-    summaries = judge_experiment(head, _counted(folder.trials(), counts), baselines=baselines, forgiving=forgiving)
+    names = tuple(suite.name for suite in head.suites)
+    keeping = store.Keeping(names)
+    trials = _counted(folder.trials(), counts, keeping)
+    today = now.date()
+    summaries = judge_experiment(head, trials, baselines=store.read_baselines(root, names), forgiving=forgiving, today=today)
     done = {
         "finished_at": now.isoformat(timespec="seconds"),
         "exchanges_played": counts["played"],
         "sockets_opened": counts["sockets"],
+        "verdict": overall_verdict(summary.verdict for summary in summaries),
     }
     head = head.model_copy(update=done)
     folder.write_head(head)
+    keeping.keep(folder.path, [(summary.provenance, summary.tally) for summary in summaries])
     return head, summaries
 
 
-def _counted(trials: Iterator[Trial], counts: Counter[str]) -> Iterator[Trial]:
+def _counted(trials: Iterator[Trial], counts: Counter[str], keeping: store.Keeping) -> Iterator[Trial]:
     for trial in trials:
         counts.update(played=trial.played, sockets=trial.sockets)
         yield trial
+        keeping.add(trial)

@@ -12,6 +12,7 @@ from langgraph.errors import GraphRecursionError
 
 from harness import clock, store
 from harness.cassette.cause import Prompts
+from harness.cassette.draws import draw_of, draws
 from harness.cassette.exchange import Exchange
 from harness.cassette.miss import Known, record_command
 from harness.cassette.tape import Cassette, Cursor
@@ -85,12 +86,14 @@ class TrialRunner:
         recorder: Recorder | None = None,
         *,
         replay: Callable[[Cursor, Known], Layer] = lambda cursor, _known: Replay(cursor),
+        draw: int | None = None,
     ) -> Trial:
         """Run one trial over the exchanges recorded for its case; with a recorder, what is missing is asked of the real server.
 
-        `replay` makes the layer that answers from the cassette.
+        `replay` makes the layer that answers from the cassette; `draw` is that of the repeat unless it is given.
         """
-        with self._performed(bench, case, repeat, exchanges, recorder=recorder, replay=replay) as done:
+        draw = recorder.draw if recorder else draw
+        with self._performed(bench, case, repeat, exchanges, recorder=recorder, replay=replay, draw=draw) as done:
             if recorder:
                 _put_in_order(recorder, len(exchanges), done.wire, done.story)
             scores = scores_of(bench, case, done)
@@ -113,10 +116,12 @@ class TrialRunner:
         play: Play | None = None,
         recorder: Recorder | None = None,
         replay: Callable[[Cursor, Known], Layer] = lambda cursor, _known: Replay(cursor),
+        draw: int | None = None,
     ) -> Iterator[Performance]:
         """Execute the graph; the wire still answers, its judges for instance, until the block ends."""
         observer = Observer()
-        cursor = Cursor(self._taped(bench, exchanges), bench.suite.match, bench.variant)
+        drawn = draw or draw_of(repeat, draws(exchanges, bench.variant))
+        cursor = Cursor(self._taped(bench, exchanges), bench.suite.match, bench.variant, drawn)
         known = self._known(bench, case)
         layers = _layers(bench, case, cursor, replay(cursor, known))
         wire = TrialWire(

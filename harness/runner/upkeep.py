@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import store
+from harness.cassette.draws import draws
 from harness.cassette.surplus import surplus
 from harness.cassette.upkeep import CassetteFile, Pruning
 from harness.config import Project
@@ -100,8 +101,10 @@ def _replayed(project: Project, suites: set[str], wanted: Collection[Key]) -> It
 
 def _plays(project: Project, benches: Sequence[Bench], case: Case, runner: TrialRunner) -> list[frozenset[int]] | str:
     plays = []
-    for bench in benches:
-        trial = runner.run(bench, case, 1, store.read_cassette(project.root, bench.name, case.id))
+    exchanges = store.read_cassette(project.root, benches[0].name, case.id)
+    drawn = [(bench, draw) for bench in benches for draw in range(1, draws(exchanges, bench.variant) + 1)]
+    for bench, draw in drawn:
+        trial = runner.run(bench, case, draw, exchanges)
         if trial.outcome in {"stale", "error"}:
             reason = trial.reasons[0] if trial.reasons else "no reason"
             return f"its trial under variant {bench.variant!r} is {trial.outcome}: {reason}"

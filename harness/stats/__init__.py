@@ -1,7 +1,7 @@
 """Statistics, pure: figures of one experiment, differences between two, and how many cases a question needs."""
 
 from harness.stats.figures import BINS, Bin, Calibration, Confusion, RouteFigures, calibration, confusion, mean, quantile, wilson
-from harness.stats.paired import Pairs, bootstrap_interval, difference_interval, mcnemar, non_inferiority
+from harness.stats.paired import Pairs, bootstrap_interval, bootstrap_intervals, difference_interval, mcnemar, non_inferiority
 from harness.stats.power import cases_for, detectable_drop, power
 from harness.stats.several import holm, pass_all, pass_any
 from harness.stats.shares import exact_interval
@@ -14,6 +14,7 @@ __all__ = [
     "Pairs",
     "RouteFigures",
     "bootstrap_interval",
+    "bootstrap_intervals",
     "calibration",
     "cases_for",
     "confusion",

@@ -4,9 +4,13 @@ A case is one sample, however often it was repeated: its difference is the mean 
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _NORMAL = NormalDist()
 _STEPS = 200
@@ -42,9 +46,12 @@ def mcnemar(better: int, worse: int) -> float:
 
     `better` and `worse` count the cases that flipped; those that did not flip say nothing (McNemar, Psychometrika 12, 1947).
     """
-    from scipy.special import bdtr  # noqa: PLC0415, scipy takes a while to import
-
-    return min(1.0, 2 * float(bdtr(min(better, worse), better + worse, 0.5)))
+    flips = better + worse
+    chosen = total = 1
+    for number in range(min(better, worse)):
+        chosen = chosen * (flips - number) // (number + 1)
+        total += chosen
+    return min(1.0, 2 * total / (1 << flips))
 
 
 def non_inferiority(pairs: Pairs, margin: float) -> float:
@@ -67,21 +74,27 @@ def difference_interval(pairs: Pairs, *, confidence: float = 0.95) -> tuple[floa
 
 
 def _score(pairs: Pairs, difference: float) -> float:
-    """Return by how many standard errors the pairs lie above a supposed difference; it falls as that rises.
-
-    `fall` is the most likely share of falling cases if the difference were true.
-    """
+    """Return by how many standard errors the pairs lie above a supposed difference; it falls as that rises."""
     n, better, worse = pairs.cases, pairs.better, pairs.worse
     distance = better - worse - n * difference
-    if difference in {-1.0, 1.0}:
-        return math.copysign(math.inf, distance) if distance else 0.0
-    b = -better - worse + (2 * n - better + worse) * difference
-    c = -worse * difference * (1 - difference)
-    fall = (math.sqrt(max(0.0, b * b - 8 * n * c)) - b) / (4 * n)
-    variance = n * (2 * fall + difference * (1 - difference))
+    variance = n * supposed_variance(pairs, difference)
     if variance <= 0:
         return math.copysign(math.inf, distance) if distance else 0.0
     return distance / math.sqrt(variance)
+
+
+def supposed_variance(pairs: Pairs, difference: float) -> float:
+    """Return the variance of a case's difference if the mean difference were a supposed one.
+
+    `fall` is then the most likely share of falling cases (Tango 1998).
+    """
+    if difference in {-1.0, 1.0}:
+        return 0.0
+    n, better, worse = pairs.cases, pairs.better, pairs.worse
+    b = -better - worse + (2 * n - better + worse) * difference
+    c = -worse * difference * (1 - difference)
+    fall = (math.sqrt(max(0.0, b * b - 8 * n * c)) - b) / (4 * n)
+    return 2 * fall + difference * (1 - difference)
 
 
 def _where(above: Callable[[float], bool]) -> float:
@@ -102,18 +115,35 @@ def bootstrap_interval(
 
     None of fewer than two differences. Equal differences have an interval of no width: the sample says nothing about their spread.
     """
+    return bootstrap_intervals({"": differences}, confidence=confidence, seed=seed, resamples=resamples)[""]
+
+
+def bootstrap_intervals(
+    samples: Mapping[str, Sequence[float]], *, confidence: float = 0.95, seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, tuple[float, float] | None]:
+    """Return the interval of each of several samples; those of one size are drawn once, which changes no interval."""
     import numpy as np  # noqa: PLC0415, takes a while to import
 
-    sample = np.asarray(differences, dtype=float)
-    n = len(sample)
-    if n < 2:  # noqa: PLR2004
-        return None
-    if np.ptp(sample) == 0:
-        return float(sample[0]), float(sample[0])
-    random = np.random.default_rng(seed)
-    means = np.concatenate([sample[random.integers(0, n, (1, n))].mean(axis=-1) for _ in range(resamples)])
-    below = (np.count_nonzero(means < sample.mean()) + np.count_nonzero(means <= sample.mean())) / (2 * resamples)
-    left_out = (sample.sum() - sample) / (n - 1)
+    arrays = {name: np.asarray(sample, dtype=float) for name, sample in samples.items()}
+    found: dict[str, tuple[float, float] | None] = {
+        name: (float(array[0]), float(array[0])) if len(array) > 1 else None for name, array in arrays.items()
+    }
+    spread = {name: array for name, array in arrays.items() if len(array) > 1 and np.ptp(array) > 0}
+    for size in sorted({len(array) for array in spread.values()}):
+        alike = {name: array for name, array in spread.items() if len(array) == size}
+        random = np.random.default_rng(seed)
+        draws = (random.integers(0, size, size) for _ in range(resamples))
+        means = np.array([[array[drawn].mean() for array in alike.values()] for drawn in draws])
+        for (name, array), drawn_means in zip(alike.items(), means.T, strict=True):
+            found[name] = _bca(array, drawn_means, confidence)
+    return found
+
+
+def _bca(sample: "np.ndarray[Any, Any]", means: "np.ndarray[Any, Any]", confidence: float) -> tuple[float, float]:
+    import numpy as np  # noqa: PLC0415, as above
+
+    below = (np.count_nonzero(means < sample.mean()) + np.count_nonzero(means <= sample.mean())) / (2 * len(means))
+    left_out = (sample.sum() - sample) / (len(sample) - 1)
     spread = left_out.mean() - left_out
     acceleration = float((spread**3).sum() / (6 * (spread**2).sum() ** 1.5))
     shares = [_shifted(below, acceleration, tail) for tail in ((1 - confidence) / 2, (1 + confidence) / 2)]

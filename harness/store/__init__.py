@@ -18,7 +18,8 @@ from harness.store.experiments import (
     open_experiment,
     stored_experiments,
 )
-from harness.store.files import read_bytes, write_text
+from harness.store.exports import export_digest, read_export
+from harness.store.files import append_text, read_bytes, write_bytes, write_text
 from harness.store.history import Change, changes, text_at
 from harness.store.names import (
     FOREIGN_SUFFIXES,
@@ -29,17 +30,22 @@ from harness.store.names import (
     is_cassette,
     refuse_colliding_cassettes,
 )
+from harness.store.played import CHANGED, played_exchanges, suites_as_played
 from harness.store.recordings import drop_unfinished, keep_unfinished, read_unfinished, recording_alone, unfinished_folder
-from harness.store.sources import active_path, read_active, read_dataset_text, read_prompts, read_script_text, write_active
+from harness.store.sources import active_path, read_active, read_dataset_text, read_prompts, read_script_text, write_active, write_version
+from harness.store.standings import Keeping
 from harness.store.sweeps import read_sweep, write_sweep
 
 __all__ = [
+    "CHANGED",
     "FOREIGN_SUFFIXES",
     "Change",
     "ExperimentFolder",
     "Gathered",
+    "Keeping",
     "TrialKey",
     "active_path",
+    "append_text",
     "baseline_path",
     "cassette_file",
     "cassette_files",
@@ -51,10 +57,12 @@ __all__ = [
     "drop_unfinished",
     "exchanges_in",
     "experiments_folder",
+    "export_digest",
     "is_cassette",
     "keep_unfinished",
     "new_experiment",
     "open_experiment",
+    "played_exchanges",
     "read_active",
     "read_baseline",
     "read_baselines",
@@ -62,6 +70,7 @@ __all__ = [
     "read_cassette",
     "read_dataset_text",
     "read_exchanges",
+    "read_export",
     "read_prompts",
     "read_script_text",
     "read_sweep",
@@ -69,11 +78,14 @@ __all__ = [
     "recording_alone",
     "refuse_colliding_cassettes",
     "stored_experiments",
+    "suites_as_played",
     "text_at",
     "unfinished_folder",
     "write_active",
     "write_baseline",
+    "write_bytes",
     "write_cassette",
     "write_sweep",
     "write_text",
+    "write_version",
 ]

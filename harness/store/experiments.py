@@ -1,17 +1,23 @@
 """Experiments on disk: a folder each, to which trials are appended as they end."""
 
 import contextlib
+import datetime as dt
+import gc
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Self
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
 from harness.errors import ExperimentMissing, ExperimentUnreadable, UsageError
 from harness.experiment import Experiment, SuiteProvenance, Trial, read_trial, suite_name
 from harness.metric import Tally
 from harness.standing import Roll, Standings
 from harness.store.files import read_text, write_text
+from harness.store.standings import keep_standings, read_standings, standings_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TrialKey = tuple[str, str, str, int]
 
@@ -63,25 +69,75 @@ class ExperimentFolder:
                 if line.endswith(b"\n"):
                     yield self._trial(line, number)
 
-    def trials_of(self, cases: frozenset[str]) -> Iterator[Trial]:
-        """Read the trials of these cases; lines of others are passed over, not parsed."""
+    def cases(self) -> Iterator[tuple[str, str, str]]:
+        """Read which suite, variant and case each trial is of, and no more of it."""
+        if not self.trials_path.is_file():
+            return
         with self.trials_path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                if line.endswith(b"\n") and _case_of(line) in cases:
-                    yield self._trial(line, number)
+                if line.endswith(b"\n"):
+                    yield self._names(line, number)
 
-    def gathered(self) -> dict[str, Gathered]:
-        """Read all trials once and return what each suite came to, by its name (`suite@variant`)."""
-        suites = {suite.name: (suite, Tally(), Roll()) for suite in self.head().suites}
+    def _names(self, line: bytes, number: int) -> tuple[str, str, str]:
+        try:
+            found = json.loads(line)
+            return found["suite"], found["variant"], found["case"]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return self._trial(line, number).key[:3]
+
+    def trials_frame(self) -> "pd.DataFrame":
+        """Return the trials as a pandas table with one row each, as `harness.report.frame` says."""
+        from harness.report.frame import frame  # noqa: PLC0415, pandas is for those who ask for it
+
+        return frame(self.trials())
+
+    def trials_of(self, cases: frozenset[str]) -> Iterator[Trial]:
+        """Read the trials of these cases; lines of others are passed over, not parsed."""
+        starts = frozenset(_start(_CASE_FIRST + json.dumps(case, ensure_ascii=False).encode() + b",") for case in cases)
+        with self.trials_path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.endswith(b"\n") and (_start(line) in starts or not line.startswith(_CASE_FIRST)):
+                    trial = self._trial(line, number)
+                    if trial.case in cases:
+                        yield trial
+
+    def gathered(self, today: dt.date | None = None) -> dict[str, Gathered]:
+        """Read all trials once and return what each suite came to, by its name (`suite@variant`); `today` tells which quarantine counts."""
+        with _without_collector():
+            kept = read_standings(self.path)
+            return self._gathered(today) if kept is None else self._counted(kept, today)
+
+    def standings(self) -> dict[str, Standings]:
+        """Return what each suite came to, by its name; trials are read only if it is not kept."""
+        with _without_collector():
+            return read_standings(self.path) or {name: one.standings for name, one in self._gathered(None).items()}
+
+    def _gathered(self, today: dt.date | None) -> dict[str, Gathered]:
+        suites = {suite.name: (suite, _tally(suite, today), Roll()) for suite in self.head().suites}
         for trial in self.trials():
-            _, tally, roll = suites[suite_name(trial.suite, trial.variant)]
+            _, tally, roll = suites[self._known(trial, suites)]
             tally.add(trial)
             roll.add(trial)
-        return {name: Gathered(tally, _standings(suite, tally, roll)) for name, (suite, tally, roll) in suites.items()}
+        found = {name: Gathered(tally, standings_of(suite, tally, roll)) for name, (suite, tally, roll) in suites.items()}
+        keep_standings(self.path, tuple(one.standings for one in found.values()))
+        return found
+
+    def _counted(self, kept: Mapping[str, Standings], today: dt.date | None) -> dict[str, Gathered]:
+        tallies = {name: _tally(suite.provenance, today) for name, suite in kept.items()}
+        for trial in self.trials():
+            tallies[self._known(trial, tallies)].add(trial)
+        return {name: Gathered(tally, kept[name]) for name, tally in tallies.items()}
+
+    def _known(self, trial: Trial, suites: Container[str]) -> str:
+        name = suite_name(trial.suite, trial.variant)
+        if name not in suites:
+            message = f"{self.trials_path}: a trial of case {trial.case!r} of suite {name!r}, which experiment.json does not name"
+            raise ExperimentUnreadable(message)
+        return name
 
     def metrics(self) -> dict[str, dict[str, float | None]]:
-        """Read all trials once and return the metrics of each suite, by its name."""
-        return {name: dict(one.standings.metrics) for name, one in self.gathered().items()}
+        """Return the metrics of each suite, by its name."""
+        return {name: dict(one.metrics) for name, one in self.standings().items()}
 
     def _trial(self, line: bytes, number: int) -> Trial:
         try:
@@ -144,23 +200,28 @@ class ExperimentFolder:
         temporary.replace(self.trials_path)
 
 
-def _standings(provenance: SuiteProvenance, tally: Tally, roll: Roll) -> Standings:
-    metrics = {name: metric.value for name, metric in tally.metrics().items()}
-    return Standings(provenance=provenance, metrics=metrics, nodes=roll.nodes(), cases=roll.cases())
+def _tally(suite: SuiteProvenance, today: dt.date | None) -> Tally:
+    return Tally(shape=suite.to_cover, quarantined=suite.quarantined(today))
+
+
+@contextlib.contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep the garbage collector from looking through many thousand values that stay: a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 _CASE_FIRST = b'{"case":'
 
 
-def _case_of(line: bytes) -> str | None:
-    """Return the case of a stored line, which its canonical form has first, without reading the rest."""
-    if not line.startswith(_CASE_FIRST):
-        return None
-    end = len(_CASE_FIRST) + 1
-    while line[end : end + 1] not in {b'"', b""}:
-        end += 2 if line[end : end + 1] == b"\\" else 1
-    case: str = json.loads(line[len(_CASE_FIRST) : end + 1])
-    return case
+def _start(line: bytes) -> bytes:
+    """Return a stored line up to where its case, which the canonical form has first, ends: before the first `",`."""
+    return line[: line.find(b'",')]
 
 
 def _lock(file: BinaryIO, path: Path) -> None:

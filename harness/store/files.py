@@ -29,20 +29,43 @@ def read_text(path: Path, error: type[HarnessError], *, shown: str) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file atomically: it is there whole, or as it was before."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file atomically: it is there whole, or as it was before."""
     try:
-        write_whole(path, text)
+        _write_whole(path, data)
     except OSError as error:
         message = f"{path}: cannot be written: {error.strerror or error}"
         raise UsageError(message) from None
 
 
+def append_text(path: Path, text: str, *, limit: int) -> bool:
+    """Append to a file that may hold at most so many bytes; tell whether it had room, else it is as it was."""
+    data = text.encode()
+    try:
+        with path.open("ab") as file:
+            if file.tell() + len(data) > limit:
+                return False
+            file.write(data)
+    except OSError as error:
+        message = f"{path}: cannot be written: {error.strerror or error}"
+        raise UsageError(message) from None
+    return True
+
+
 def write_whole(path: Path, text: str) -> None:
-    """Write a file atomically; OSError where it cannot be done."""
+    """Write a text file atomically; OSError where it cannot be done."""
+    _write_whole(path, text.encode())
+
+
+def _write_whole(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:

@@ -1,11 +1,12 @@
 """What a user writes: datasets, scripts and prompts."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import ConfigError, DatasetError, PromptError
-from harness.prompt import Active, Prompts, parse_active
-from harness.store.files import read_text, write_text
+from harness.prompt import Active, Prompt, Prompts, parse_active
+from harness.store.files import read_bytes, read_text, write_text
 
 
 def read_dataset_text(root: Path, name: str) -> str:
@@ -38,6 +39,20 @@ def read_active(root: Path, folder: str, prompts: Prompts) -> Active:
     if not (root / shown).exists():
         return {}
     return parse_active(read_text(root / shown, PromptError, shown=shown), prompts, path=shown)
+
+
+def write_version(root: Path, folder: str, prompt: Prompt, origin: Mapping[str, str]) -> bool:
+    """Write a version of a prompt, and beside it where it comes from; False where it is there. PromptError rather than change one."""
+    path = root / folder / prompt.name / f"{prompt.version}.md"
+    shown = str(path.relative_to(root))
+    if path.exists():
+        if read_bytes(path, PromptError, shown=shown) != prompt.text.encode():
+            message = f"{shown}: it is there with another text, and is not overwritten; choose another version with --as"
+            raise PromptError(message)
+        return False
+    write_text(path.with_suffix(".json"), json.dumps(origin, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    write_text(path, prompt.text)
+    return True
 
 
 def write_active(root: Path, folder: str, active: Active) -> None:

@@ -95,6 +95,7 @@ class Recorder:
     budget: Budget
     arrived: Callable[[list[Exchange]], None]
     keep_errors: bool = False
+    draw: int = 1
     added: int = 0
     stopped: str = ""
     over_budget: bool = False
@@ -138,6 +139,7 @@ class Recorder:
             place=place_key(ask),
             variants=(self.variant,),
             recorded_at=self.now(),
+            draw=self.draw,
         )
         self.exchanges.append(exchange)
         self.added += 1

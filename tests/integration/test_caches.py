@@ -91,7 +91,7 @@ def test_a_models_cached_answer_is_seen_and_not_paid(world, asynchronous):
     nodes = answer.json["suites"]["agent"]["costs"]["by_node"]
     assert {name: (spent["calls"], spent["cached"]) for name, spent in nodes.items()} == {"first": (1, 0), "second": (0, 1)}
     assert nodes["second"]["cost_usd"] == 0.0
-    assert "answers from a cache, not paid" in world.harness("show", "latest", "one").out
+    assert "answered from a cache, not paid" in world.harness("show", "latest", "one").out
 
 
 def test_no_trial_is_answered_by_the_cache_of_another(world):

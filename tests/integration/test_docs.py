@@ -27,7 +27,7 @@ from click.testing import CliRunner
 from openai_server import serving
 from regressions import everything
 
-from harness import checks, config, dataset, experiment, gate, metric, price, script
+from harness import checks, config, dataset, experiment, gate, metric, price, script, terms
 from harness.cassette import normalise, segments, vcr_yaml
 from harness.checks import custom, output
 from harness.cli import main
@@ -112,6 +112,13 @@ class Reader:
             if block.marked("run"):
                 self._run(block)
 
+    def run_reference(self, suite):
+        """Run a reference suite and return the folder that it is in."""
+        folder = self._reference()
+        code, out, err = self._command(f"harness run {suite} -j 2", folder)
+        assert code == 0, out + err
+        return folder
+
     def _own(self):
         path = self.folder / "own"
         path.mkdir(exist_ok=True)
@@ -138,9 +145,9 @@ class Reader:
         where, _, code = block.marked("run").partition(", exit ")
         for command, shown in commands_in(block):
             exit_code, out, err = self._answer(where, command)
-            assert exit_code == (int(code or 0) if command.startswith(("harness run", "harness gate", "harness sweep")) else 0), (
-                f"{command}: {out}{err}"
-            )
+            assert exit_code == (
+                int(code or 0) if command.startswith(("harness run", "harness gate", "harness sweep", "harness import")) else 0
+            ), f"{command}: {out}{err}"
             assert re.search(_pattern(shown), _plain(out)), f"{block}: {command} says\n{out}{err}"
 
     def _answer(self, where, command):
@@ -263,12 +270,14 @@ def test_cases_load(block):
 
 @pytest.mark.parametrize("block", of("yaml", "csv"))
 def test_files_load(block):
-    """Every YAML or CSV snippet is a dataset, a script or a cassette, and is read as such."""
-    (kind,) = [marker for marker in block.markers if marker in {"dataset", "script", "cassette"}] or ["dataset"]
+    """Every YAML or CSV snippet is a dataset, a script, a cassette or of a CI system, and is read as such."""
+    (kind,) = [marker for marker in block.markers if marker in {"dataset", "script", "cassette", "workflow", "gitlab"}] or ["dataset"]
     read = {
         "dataset": lambda: dataset.parse(block.text, name="cases", path=f"cases.{block.language}").cases,
         "script": lambda: script.parse(block.text, path="script.yaml").rules,
         "cassette": lambda: vcr_yaml.loads(block.text, path="cassette.yaml"),
+        "workflow": lambda: yaml.safe_load(block.text)["jobs"],
+        "gitlab": lambda: yaml.safe_load(block.text)["harness"],
     }
 
     assert read[kind]()
@@ -283,6 +292,15 @@ def test_python_compiles(block):
         exec(compile(tree, str(block), "exec"), names)  # noqa: S102, our own documentation
         functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
         assert [checks.adapt(name, names[name]) for name in functions]
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.marked("experiment")], ids=str)
+def test_python_on_an_experiment_runs(reader, block, monkeypatch):
+    """A Python snippet that looks at an experiment of a reference suite runs as it is."""
+    folder = reader.run_reference(block.marked("experiment"))
+
+    monkeypatch.chdir(folder)
+    exec(compile(block.text, str(block), "exec"), {})  # noqa: S102, our own documentation
 
 
 def test_links_lead_somewhere():
@@ -304,10 +322,10 @@ def _prose(text):
 def _leads_somewhere(document, target):
     name, _, heading = target.partition("#")
     path = (ROOT / document).parent / name if name else ROOT / document
-    if not path.is_file():
-        return False
+    if not path.is_file() or not heading:
+        return path.is_file()
     headings = re.findall(r"^#+ (.+)$", _prose(path.read_text("utf-8")), re.MULTILINE)
-    return not heading or heading in {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
+    return heading in {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
 
 
 def fields(*models):
@@ -343,7 +361,18 @@ CLI_OPTIONS = options_of(main)
 NAMES = {
     "config keys": (
         "docs/configuration.md",
-        fields(config.Config, config.Suite, config.Redact, config.Freeze, config.Variant, experiment.Bound, price.Price, dataset.Limits),
+        fields(
+            config.Config,
+            config.Suite,
+            config.Redact,
+            config.Freeze,
+            config.Variant,
+            terms.Bound,
+            terms.Gate,
+            terms.Quarantine,
+            price.Price,
+            dataset.Limits,
+        ),
     ),
     "case fields": (
         "docs/configuration.md",
@@ -370,7 +399,7 @@ NAMES = {
     "match policies": ("docs/cassettes.md", set(get_args(segments.Policy))),
     "faults": ("docs/faults.md", {*get_args(dataset.ModelFault), *get_args(dataset.ToolFault)}),
     "checks": ("docs/checks.md", {*checks.BUILT_IN, "unused"}),
-    "bounds": ("docs/checks.md", fields(experiment.Bound)),
+    "bounds and quarantine": ("docs/gates.md", fields(terms.Bound, terms.NonInferiority, terms.Quarantine) | {"preset"}),
     "modes and ends": ("docs/checks.md", {*get_args(dataset.Mode), *get_args(dataset.ArgsMode), *get_args(dataset.End)}),
     "operators": ("docs/checks.md", set(output.OPERATORS)),
     "parameters of a check": ("docs/checks.md", set(custom.PARAMETERS)),
@@ -379,7 +408,10 @@ NAMES = {
         {*metric.NAMES, *(f"node.<name>.{figure}" for figure in metric.NODE_DURATIONS), "route.<node>.accuracy", "<check>.pass_rate"},
     ),
     "options": ("docs/commands.md", CLI_OPTIONS - {"-o", "-j"} | pytest_options()),
-    "files of an experiment": ("docs/commands.md", {"experiment.json", "trials.jsonl", "summary.md", "junit.xml"}),
+    "files of an experiment": (
+        "docs/commands.md",
+        {"experiment.json", "trials.jsonl", "summary.md", "junit.xml", "report.json", "report.html"},
+    ),
 }
 
 

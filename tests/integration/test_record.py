@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -272,12 +273,18 @@ def arrived(world):
     """Return the answers on disk, each once: while a case is settled, they stand in its cassette and apart from it."""
     found = set()
     for folder in ("cassettes", ".harness/recording"):
-        for path in (world.root / folder).rglob("*.yaml"):
+        for path in yaml_files(world.root / folder):
             case = path.stem if folder == "cassettes" else path.parent.name
             with contextlib.suppress(FileNotFoundError):  # its case is whole by now
                 for each in yaml.safe_load(path.read_text())["interactions"]:
                     found.add((case, each["request"]["body"], each["response"]["body"]["string"]))
     return found
+
+
+def yaml_files(folder):
+    """Yield the YAML files below a folder; unlike rglob, os.walk does not mind a folder that goes meanwhile."""
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent) / name for name in names if name.endswith(".yaml"))
 
 
 def killed(world, *arguments, after, by=signal.SIGKILL):

@@ -303,8 +303,10 @@ def test_a_graph_with_async_nodes_is_forked(tried):
             "case 'paid' was not run there; it was run in agent@default",
         ),
         (("show", "latest", "pain", "--states"), "has no case 'pain'; did you mean 'paid'?"),
-        (("show", "--states"), "--states, --suite and --variant want a CASE after the experiment"),
-        (("show", "latest", "paid", "--whole"), "--whole and --json are for --states"),
+        (("show", "--states"), "--states, --play, --whole, --suite and --variant want a CASE after the experiment"),
+        (("show", "latest", "paid", "--states", "--play"), "--states and --play exclude each other"),
+        (("show", "latest", "paid", "--speed", "2"), "--speed is for --play"),
+        (("show", "latest", "paid", "--json"), "--json is for --states"),
     ],
 )
 def test_bad_input_ends_as_one_line(tried, arguments, message):

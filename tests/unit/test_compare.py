@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness import gate
+from harness.baseline import Baseline
 from harness.compare import MOVEMENTS, compare, is_share, paired
-from harness.experiment import Outcome, SuiteProvenance, Trial
+from harness.errors import ExitCode
+from harness.experiment import Bound, Outcome, SuiteProvenance, Trial
 from harness.metric import Tally
 from harness.score import failed, passed, unscored
 from harness.standing import Roll, Standings
@@ -59,7 +62,7 @@ TRIALS = st.lists(
 
 
 @given(TRIALS, TRIALS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_swapping_the_sides_mirrors(base, candidate):
     """Better becomes worse, flips and differences turn round, p-values stay."""
     there, back = compare(base, candidate), compare(candidate, base)
@@ -73,10 +76,118 @@ def test_swapping_the_sides_mirrors(base, candidate):
         assert (one.name, one.cases, one.rose, one.fell) == (other.name, other.cases, other.fell, other.rose)
         assert one.p_value == pytest.approx(other.p_value)
         assert one.difference == pytest.approx(None if other.difference is None else -other.difference)
+        if is_share(one.name) and one.interval:
+            assert one.interval == pytest.approx((-other.interval[1], -other.interval[0]), abs=1e-9)
+
+
+SEVERITY = ("better", "same", "worse", "unscored", "stale", "crashed", "only in base")
+
+
+def severity(pair):
+    """Return how much a reviewer has to worry about a case; what cannot be measured is never less worrying than what got worse."""
+    return SEVERITY.index(pair.unmeasured or pair.movement if pair.candidate else pair.movement)
+
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(OUTCOMES), st.integers(1, 3)),
+    min_size=1,
+    max_size=16,
+    unique_by=lambda row: (row[0], row[2]),
+)
+
+
+@given(TRIALS, ROWS, st.data())
+@settings(max_examples=80)
+def test_what_is_not_measured_never_helps(base, rows, data):
+    """A trial of the candidate more that crashed, is stale or is not scored, or a case of it less, improves no case's movement."""
+    trials = [trial(case, outcome, repeat=repeat) for case, outcome, repeat in rows]
+    case = data.draw(st.sampled_from(sorted({row[0] for row in rows} & {*base.cases}) or [rows[0][0]]))
+    lost = [one for one in trials if one.case != case]
+    changed = [lost, *([*trials, trial(case, outcome, repeat=9)] for outcome in ("error", "stale", "unscored"))]
+
+    before = {pair.case: severity(pair) for pair in compare(base, standings(*trials)).pairs if pair.base}
+    for others in changed:
+        after = {pair.case: severity(pair) for pair in compare(base, standings(*others)).pairs if pair.base}
+        assert {name: level for name, level in after.items() if level < before[name]} == {}
+
+
+@given(TRIALS, ROWS, st.sampled_from(["error", "stale", "unscored"]), st.data())
+@settings(max_examples=80)
+def test_what_is_not_measured_never_improves_the_verdict(base, rows, outcome, data):
+    """A trial more that crashed, is stale or is not scored makes the exit code no less severe; a case less makes no pass of it."""
+    trials = [trial(case, found, repeat=repeat) for case, found, repeat in rows]
+    case = data.draw(st.sampled_from(sorted({row[0] for row in rows})))
+    cases = {*base.cases, *(one.case for one in trials)}
+
+    before = judged(base, trials, len(cases))
+    more = judged(base, [*trials, trial(case, outcome, repeat=9)], len(cases))
+    less = judged(base, [one for one in trials if one.case != case], len(cases))
+
+    assert gate.SEVERITY.index(more.exit_code) <= gate.SEVERITY.index(before.exit_code)
+    assert less.exit_code != ExitCode.PASS
+
+
+def judged(base, trials, cases=None, **fields):
+    """Return the verdict on these trials compared with a base, when so many cases should have run: by default all that did."""
+    suite = provenance(len({one.case for one in trials}) if cases is None else cases, **fields)
+    candidate = standings(*trials).model_copy(update={"provenance": suite})
+    return gate.judge_candidate(Baseline(experiment="e", standings=base), candidate, Tally(trials))
 
 
 @given(TRIALS)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
+def test_identical_sides_pass_where_the_gate_does(side):
+    """Compared with itself, a suite gets the verdict of its own gate; where no case passed or failed, nothing is compared."""
+    trials = [trial(case, outcome, repeat=number) for case, one in side.cases.items() for number, outcome in enumerate(each(one), 1)]
+
+    verdict = judged(side, trials)
+
+    if any({"pass", "fail"} & {*one.outcomes} for one in side.cases.values()):
+        assert verdict.verdict == gate.judge(provenance(len(side.cases)), Tally(trials)).verdict
+    else:
+        assert verdict.exit_code != ExitCode.PASS
+
+
+def each(standing):
+    """Return the outcomes of a case's trials."""
+    return [outcome for outcome, number in standing.outcomes.items() for _ in range(number)]
+
+
+def test_a_drop_that_is_no_chance_fails_whatever_the_bounds_allow():
+    """Eight of 40 cases that no longer pass fail a comparison, although the gate's bound would let three in four do."""
+    bounds = {"route.accuracy": Bound(min=0.25), "route.pass_rate": Bound(min=0.25), "pass.rate": Bound(min=0.25)}
+    base = standings(*(trial(f"c{number}") for number in range(40)))
+    worse = [trial(f"c{number}", "fail" if number < 8 else "pass", to="y") for number in range(40)]
+    slightly = [trial(f"c{number}", "fail" if number < 3 else "pass", to="y") for number in range(40)]
+
+    assert judged(base, slightly, gate=bounds).verdict == "pass"
+    verdict = judged(base, worse, gate=bounds)
+    assert (verdict.verdict, verdict.exit_code) == ("fail", ExitCode.GATE_FAILED)
+    assert verdict.reasons[0].startswith("the candidate passes fewer cases: 0 better, 8 worse of 40 cases, which is no chance")
+
+
+def test_a_relative_bound_decides_instead():
+    """A suite that says which drop it bears is held to that."""
+    bounds = {"route.accuracy": Bound(max_drop=0.3), "route.pass_rate": Bound(min=0.25)}
+    base = standings(*(trial(f"c{number}") for number in range(40)))
+    worse = [trial(f"c{number}", "fail" if number < 8 else "pass", to="y") for number in range(40)]
+
+    assert judged(base, worse, gate=bounds).verdict == "pass"
+
+
+def test_a_base_that_was_not_measured_shows_nothing():
+    """A candidate that passes is not better than stale cases: nothing was compared, and that is no pass."""
+    base = standings(*(trial(f"c{number}", "stale") for number in range(30)))
+    candidate = [trial(f"c{number}") for number in range(30)]
+
+    comparison = compare(base, standings(*candidate))
+
+    assert (comparison.shown, comparison.measured) == ("nothing", 0)
+    assert judged(base, candidate).exit_code == ExitCode.NOTHING_RAN
+
+
+@given(TRIALS)
+@settings(max_examples=40)
 def test_identical_experiments_are_all_same(side):
     """Nothing moved, nothing flipped or drifted, no difference, no p-value under 1."""
     comparison = compare(side, side)
@@ -89,7 +200,7 @@ def test_identical_experiments_are_all_same(side):
 
 
 @given(TRIALS, TRIALS)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_no_case_is_lost(base, candidate):
     """Every case of either side is in the comparison once, and in one movement."""
     comparison = compare(base, candidate)
@@ -109,7 +220,9 @@ def test_no_case_is_lost(base, candidate):
         (["pass"], ["error"], "crashed"),
         (["error"], ["pass"], "crashed"),
         (["error"], ["error"], "same"),
-        (["pass"], ["stale"], "unscored"),
+        (["pass"], ["stale"], "stale"),
+        (["pass", "stale"], ["error", "pass"], "crashed"),
+        (["stale"], ["unscored"], "stale"),
         (["unscored"], ["pass"], "unscored"),
         (["fail"], [], "only in base"),
         ([], ["fail"], "only in candidate"),
@@ -178,24 +291,28 @@ def test_amounts_have_a_bootstrap_interval():
 
 
 def test_p_values_are_adjusted_for_being_several():
-    """The least p-value of the shares is multiplied by their number."""
+    """The least p-value of the shares is multiplied by their number; that of the pass rate, which is asked for, stands by itself."""
     base = standings(*(trial(f"c{number}") for number in range(30)))
     candidate = standings(*(trial(f"c{number}", "fail" if number < 8 else "pass", to="y") for number in range(30)))
 
     changes = {change.name: change.p_value for change in compare(base, candidate).metrics if change.p_value is not None}
 
-    assert changes["pass.rate"] == pytest.approx(2 / 2**8 * len(changes))
+    assert changes["pass.rate"] == pytest.approx(2 / 2**8)
+    assert changes["route.accuracy"] == pytest.approx(2 / 2**8 * (len(changes) - 1))
     assert all(is_share(name) for name in changes)
 
 
 def test_unlike_sides_are_told():
     """Other datasets, checks and price tables are named."""
     comparison = compare(
-        standings(trial()), standings(trial(), dataset_digest="e", checks=("route", "cost")), price_tables=("2026-01", "2026-02")
+        standings(trial()),
+        standings(trial(), dataset_digest="e", checks=("route", "cost"), faults=("rate_limit@1",)),
+        price_tables=("2026-01", "2026-02"),
     )
 
     assert [sentence.split(":")[0] for sentence in comparison.unlike] == [
         "the datasets differ",
+        "the faults of every case differ",
         "the checks differ",
         "the price tables differ",
     ]

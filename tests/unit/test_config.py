@@ -67,7 +67,7 @@ def test_the_example(folder):
     assert (suite.routes, suite.recursion_limit, suite.must_pass) == ({"classify": "category"}, 15, ("refund-001",))
     assert (suite.limits.visits, suite.limits.cost_usd, suite.limits.duration_s) == ({"research": 3}, 0.02, 45)
     assert suite.variants["v2"].parameters == {"temperature": 0.5, "deep": {"a": [1]}}
-    assert suite.gate["route.accuracy"].max_drop == 0.02
+    assert suite.gate.bounds["route.accuracy"].max_drop == 0.02
     assert project.config.prices == {"smollm2-135m-instruct": Price(input=0.15, output=0.6, cached_input=0.075)}
     assert project.root == folder.resolve()
 
@@ -182,7 +182,7 @@ def test_any_router_may_have_a_bound(folder):
     """The accuracy of a router that only cases name may be bounded."""
     text = SUITE + '[suites.a.gate]\n"route.classify.accuracy" = {min = 1}\n'
 
-    assert load(written(folder, text)).suite("a").gate["route.classify.accuracy"].min == 1
+    assert load(written(folder, text)).suite("a").gate.bounds["route.classify.accuracy"].min == 1
 
 
 def test_the_default_variant_can_be_set(folder):

@@ -6,24 +6,29 @@ The files in tests/golden/ are what `python tests/unit/test_report.py` writes; l
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+import xmlschema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from harness.cassette.miss import Miss
+from harness.compare import compare
 from harness.coverage import Edge, Shape
 from harness.errors import ExitCode
 from harness.experiment import Bound, Experiment, Outcome, SuiteProvenance, Trial
 from harness.gate import Summary, judge_experiment
 from harness.metric import Tally
 from harness.report import document, figure, junit, markdown, table, terminal, text
+from harness.report import trial as report_trial
 from harness.score import Score, failed, passed, unscored
+from harness.standing import Roll, Standings
 from harness.trace import Crash, Interrupt, NodeStep, Place, ToolCall, Trace, Usage, WireCall
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -77,7 +82,8 @@ def trace(*, cost_usd: float | None = 0.000123, **fields: Any) -> Trace:
 
 def trial(case: str, outcome: Outcome = "pass", *scores: Score, suite: str = "support_triage", **fields: Any) -> Trial:
     """Return a trial of one suite."""
-    return Trial(suite=suite, variant="default", case=case, outcome=outcome, scores=scores, **{"trace": trace(), "played": 2, **fields})
+    known = {"trace": trace(), "played": 2, "variant": "default"}
+    return Trial(suite=suite, case=case, outcome=outcome, scores=scores, **{**known, **fields})
 
 
 def route(expected: str, actual: str, **detail: Any) -> Score:
@@ -155,7 +161,7 @@ RENDERED: dict[str, Callable[[], str]] = {
     "document.json": lambda: document.render(world()[0].id, judged()),
     "verdicts.txt": lambda: terminal.verdicts(judged()),
     "experiment.txt": lambda: terminal.show_experiment(world()[0], judged()),
-    "trial.txt": lambda: terminal.show_trial(world()[1][1]),
+    "trial.txt": lambda: report_trial.show_trial(world()[1][1]),
     "list.txt": lambda: terminal.show_list([world()[0]]),
 }
 
@@ -234,12 +240,126 @@ def test_junit_times_are_recorded_ones() -> None:
     assert [case.get("time") for case in root.iter("testcase")] == ["0.750000", None, None]
 
 
+PROPERTIES = ("properties", "property")
+
+
+@pytest.mark.parametrize("of", [world, hostile, lambda: (experiment(provenance()), [])], ids=["usual", "hostile", "empty"])
+def test_junit_is_what_jenkins_takes(of: Callable[[], tuple[Experiment, list[Trial]]]) -> None:
+    """The file holds to the schema of Jenkins' xUnit plugin, whatever is in it; its totals are those of its suites."""
+    head, trials = of()
+    xml = junit.junit(head.id, judge_experiment(head, trials), trials)
+    xmlschema.XMLSchema(Path(__file__).parents[1] / "junit.xsd").validate(xml)
+    root = ET.fromstring(xml.encode())  # noqa: S314, our own file
+    for name in ("tests", "failures", "errors"):
+        assert int(root.get(name, "")) == sum(int(suite.get(name, "")) for suite in root)
+
+
+def test_junit_says_what_was_run_and_how_to_look_closer() -> None:
+    """A suite has its verdict and digests as properties; a case that did not pass says the command that shows it."""
+    root = ET.fromstring(RENDERED["junit.xml"]().encode())  # noqa: S314, our own file
+    found = {one.get("name"): one.get("value") for one in root.findall("testsuite[@name='faq']/properties/property")}
+    assert (found["verdict"], found["prompt.answer"], found["model"]) == ("pass", "v2", "gpt-4o-mini")
+    assert "look closer: harness show 20261121-090000-abcd refund-002" in str(root.findtext(".//testcase[@name='refund-002']/failure"))
+
+
+def test_junit_times_are_virtual_ones() -> None:
+    """A trial that ran in virtual time took that long; one in real time is known by its recorded latencies only."""
+    timed = [trial("a", trace=trace(duration_s=2.5)), trial("b", trace=trace(duration_s=0.1, real_time=True))]
+    head = experiment(provenance(cases=2))
+    root = ET.fromstring(junit.junit("x", judge_experiment(head, timed), timed).encode())  # noqa: S314, our own file
+    assert [case.get("time") for case in root.iter("testcase")] == ["2.500000", "0.750000", None]
+    assert [root.get("time"), root[0].get("time")] == ["3.250000", "3.250000"]
+
+
+def test_a_reason_of_a_megabyte_is_cut_in_junit() -> None:
+    """CI systems refuse huge files: one long reason does not make one."""
+    long = trial("a", "fail", failed("output", "output.text", "x" * 1_000_000))
+    head = experiment(provenance())
+    assert len(junit.junit("x", judge_experiment(head, [long]), [long])) < 50_000
+
+
+def test_a_summary_is_found_again_by_its_first_line() -> None:
+    """The hidden first line is the same for the same suites, whatever came of them, and another one for others."""
+    fine = judge_experiment(world()[0], [trial("refund-001", "pass", passed("ends", "ends"))])
+    first, second = (markdown.markdown(name, summaries).splitlines()[0] for name, summaries in (("x", judged()), ("y", fine)))
+    assert first == second == "<!-- harness summary: support_triage, faq -->"
+    assert markdown.markdown("x", fine[:1]).splitlines()[0] != first
+    bad = markdown.marker(judge_experiment(experiment(provenance("a --> <b>\n")), []))
+    assert bad.count("-->") == 1
+    assert bad.count("\n") == 0
+
+
+def test_nobody_is_mentioned_by_a_summary() -> None:
+    """GitHub neither notifies people nor links issues because of what a model said."""
+    said = failed("output", "output.text", "thanks @octocat, see #12, GH-7 and owner/name#3")
+    shown = markdown.markdown("x", judge_experiment(experiment(provenance()), [trial("@team", "fail", said)]))
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(shown)
+    assert not re.search(r"[@#]\w|GH-\d", re.sub(r"<pre>.*?</pre>", "", html, flags=re.DOTALL))
+    assert "@<!-- -->octocat" in html
+
+
+def test_a_summary_fits_in_a_comment() -> None:
+    """However many suites, cases and words there are, GitHub takes the summary; what is left out is counted."""
+    wordy = [failed("output", f"output.{number}", "~" * 100_000) for number in range(5)]
+    suites = [f"suite-{number}" for number in range(40)]
+    trials = [trial(f"case-{number}", "fail", *wordy, suite=suite) for suite in suites for number in range(30)]
+    head = experiment(*(provenance(suite, cases=30) for suite in suites))
+    shown = markdown.markdown("x", judge_experiment(head, trials))
+    assert len(shown) <= markdown.LIMIT
+    assert re.search(r"\n\d+ sections did not fit in here", shown)
+    assert all(f"| {suite} | **fail** |" in shown for suite in suites)
+
+
+def test_a_summary_says_how_to_look_closer() -> None:
+    """The commands show the case from this experiment, or replay it at one's desk under its variant, unless its name is no filter."""
+    for case, variant, told in (
+        ("refund-2", "v2", "harness run triage --variant v2 --filter refund-2; harness show latest refund-2"),
+        ("refund-2", "default", "harness run triage --filter refund-2; harness show latest refund-2"),
+        ("it's 'not'", "default", None),
+        ("not", "default", None),
+    ):
+        one = trial(case, "fail", failed("output", "output.text", "wrong"), suite="triage", variant=variant)
+        shown = markdown.markdown("x", judge_experiment(experiment(provenance("triage", variant=variant)), [one]))
+        block = shown.partition("```sh\n")[2].partition("\n```")[0].splitlines()
+        assert block[0] == f"harness show x {text.shell_word(case)}"
+        assert block[2:] == ([told] if told else [])
+
+
+def test_a_summary_says_what_got_worse() -> None:
+    """Against a baseline, the cases that got worse are named with what they did before and do now."""
+    before = {"a": "billing", "b": "billing", "c": "technical"}
+    sides = []
+    for now in ({}, {"b": "technical"}):
+        trials = [
+            trial(case, "pass" if case not in now else "fail", route(wanted, now.get(case, wanted))) for case, wanted in before.items()
+        ]
+        tally, roll = Tally(trials), Roll()
+        for one in trials:
+            roll.add(one)
+        metrics = {name: metric.value for name, metric in tally.metrics().items()}
+        sides.append((trials, Standings(provenance=provenance(cases=3), metrics=metrics, nodes=roll.nodes(), cases=roll.cases())))
+    head = experiment(provenance(cases=3))
+    shown = markdown.markdown("x", judge_experiment(head, sides[1][0]), {"support_triage": compare(sides[0][1], sides[1][1])})
+    assert "0 better, 1 worse, 2 same" in shown
+    assert "| b | worse | pass; classify: billing | fail; classify: technical |" in shown
+    assert "| route.accuracy | 100.0 % | 66.7 % |" in shown
+
+
 def test_hostile_text_stays_text_in_junit() -> None:
     """The file parses, and holds only the elements we wrote."""
     head, trials = hostile()
     xml = junit.junit(HOSTILE, judge_experiment(head, trials), trials)
     root = ET.fromstring(xml.encode())  # noqa: S314, our own file
-    assert {element.tag for element in root.iter()} == {"testsuites", "testsuite", "testcase", "failure", "error", "skipped"}
+    assert {element.tag for element in root.iter()} == {
+        "testsuites",
+        "testsuite",
+        "testcase",
+        "failure",
+        "error",
+        "skipped",
+        "system-out",
+        *PROPERTIES,
+    }
     assert "\\x1b[31mred\\x00\\x07\\x0d" in str(root.findall(".//failure")[0].text)
 
 
@@ -251,7 +371,7 @@ def test_hostile_text_stays_text_on_the_terminal() -> None:
         terminal.verdicts(summaries),
         terminal.show_experiment(head, summaries),
         terminal.show_list([head]),
-        *map(terminal.show_trial, trials),
+        *map(report_trial.show_trial, trials),
     ]
     for one in shown:
         assert all(character == "\n" or character.isprintable() for character in one)
@@ -266,7 +386,7 @@ def test_hostile_text_stays_text_in_markdown() -> None:
     assert not any(f"<{tag}" in html for tag in ("a ", "a>", "img", "script", "b>", "em"))
     assert html.count("<h1>") == 1
     rows = [row.count("<td") for row in html.replace("<tr>", "\n<tr>").split("</tr>") if "<td" in row]
-    assert set(rows) == {11, 3, 5, 6, len(["expected", HOSTILE, "x|y"])}
+    assert set(rows) == {11, 2, 3, 5, 6, len(["expected", HOSTILE, "x|y"])}
 
 
 TEXTS = st.text(st.characters(codec=None), max_size=30) | st.text("|`*_[]()<>&#-+=1.\\!~\n\r\t ", max_size=20)
@@ -331,16 +451,17 @@ def test_an_interrupt_and_a_repeat_are_shown() -> None:
     one = trial(
         "a", "pass", passed("ends", "ends"), repeat=3, trace=Trace(ends="interrupt", interrupts=(Interrupt(node="ask", payload={"ok": 1}),))
     )
-    shown = terminal.show_trial(one)
+    shown = report_trial.show_trial(one)
     assert "case 'a', repeat 3: pass (ended as interrupt)" in shown
-    assert """interrupt before node 'ask': {"ok":1}""" in shown
+    assert "stopped for a human before node 'ask'" in shown
+    assert """asks      {"ok":1}""" in shown
 
 
 def test_reports_of_nothing() -> None:
     """No suite and no experiment are said, not a crash."""
-    assert terminal.show_list([]) == "no experiments\n"
+    assert terminal.show_list([]) == "no experiments; `harness run` makes one\n"
     assert terminal.verdicts([]).endswith("verdict: fail\n")
-    assert markdown.markdown("x", []).startswith("# fail: experiment x")
+    assert "\n# fail: experiment x\n" in markdown.markdown("x", [])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from harness.cassette.dialect.body import body_of
 from harness.cassette.dialect.unredacted import plain, url_of
-from harness.cassette.exchange import Exchange, Request, Response, lean_request, plain_response
+from harness.cassette.exchange import DRAWS_AT_MOST, Exchange, Request, Response, lean_request, plain_response
 from harness.errors import CassetteError
 
 _OTHER_PROTOCOLS = (("direction", "a web socket's message"), ("request_sample", "a gRPC call"))
@@ -30,12 +30,20 @@ def exchange(item: Any, line: int) -> Exchange:
         variants=_texts(noted.get("variants") or [], "variants"),
         recorded_at=_text_or_none(noted.get("recorded_at"), "recorded_at"),
         scripted=bool(noted.get("scripted")),
+        draw=_draw(noted.get("draw", 1)),
         line=line,
     )
 
 
 def _seconds(noted: dict[str, Any], name: str) -> float | None:
     return None if noted.get(name) is None else float(noted[name])
+
+
+def _draw(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= DRAWS_AT_MOST:
+        message = f"'draw' is {value!r}, not a number from 1 to {DRAWS_AT_MOST}"
+        raise TypeError(message)
+    return value
 
 
 def _refuse_other_protocols(item: dict[str, Any]) -> None:

@@ -1,0 +1,142 @@
+"""A suite held against its baseline: what moved and where to look, what was changed, what it costs."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pydantic import JsonValue
+
+from harness.baseline import Baseline
+from harness.compare import MOVEMENTS, CasePair, Comparison, compare
+from harness.difference import differences
+from harness.experiment import Experiment, SuiteProvenance, Trial, suite_name
+from harness.report.compared import sentence
+from harness.report.html.evidence import Evidence, PromptTexts
+from harness.report.html.pointer import divergence, router_step, suspect
+from harness.report.html.transcripts import Transcripts
+from harness.standing import Spending, Standings
+
+LISTED = 200
+_UNTOLD = frozenset({"suite", "variant", "cases", "prompts", "parameters", "gate", "shape", "selected"})
+
+
+class Paired(NamedTuple):
+    """A suite's comparison with its baseline."""
+
+    baseline: Baseline
+    comparison: Comparison
+    now: Standings
+
+
+def pair(head: Experiment, baseline: Baseline, now: Standings) -> Paired:
+    """Pair a suite with its baseline, case by case."""
+    return Paired(baseline, compare(baseline.standings, now, price_tables=(baseline.price_table, head.price_table)), now)
+
+
+def section(paired: Paired, evidence: Evidence, transcripts: Transcripts) -> dict[str, Any]:
+    """Return the comparison as plain data; the baseline's transcripts go where its experiment is still there."""
+    baseline, comparison, now = paired
+    pairs = sorted((one for one in comparison.pairs if one.movement != "same" or one.drift), key=_rank)
+    told = frozenset(one.case for one in pairs[:LISTED])
+    before, after = (_first_trials(evidence, name, told, now.name) for name in (baseline.experiment, evidence.head.id))
+    return {
+        "experiment": baseline.experiment,
+        "commit": baseline.commit,
+        "finished_at": baseline.finished_at,
+        "forced": baseline.forced,
+        "sentence": sentence(comparison.model_copy(update={"base": "the baseline"})),
+        "unlike": list(comparison.unlike),
+        "counts": comparison.counts,
+        "transcripts": bool(before),
+        "moved": [_moved(one, before.get(one.case), after.get(one.case), transcripts) for one in pairs[:LISTED]],
+        "more": max(0, len(pairs) - LISTED),
+        "flips": {router: [[*labels, number] for labels, number in comparison.flips(router).items()] for router in comparison.routers},
+        "changed": list(changed(baseline.standings.provenance, now.provenance, evidence.prompts)),
+        "spent": spent(baseline.standings.nodes, now.nodes),
+    }
+
+
+def _rank(one: CasePair) -> tuple[int, str]:
+    return MOVEMENTS.index(one.movement), one.case
+
+
+def _first_trials(evidence: Evidence, experiment: str, cases: frozenset[str], suite: str) -> dict[str, Trial]:
+    trials = evidence.trials_of(experiment, cases) if cases else ()
+    return {one.case: one for one in trials if one.repeat == 1 and suite_name(one.suite, one.variant) == suite}
+
+
+def _moved(one: CasePair, before: Trial | None, after: Trial | None, transcripts: Transcripts) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "case": one.case,
+        "movement": one.movement,
+        "before": _outcomes(one.base.outcomes if one.base else {}),
+        "after": _outcomes(one.candidate.outcomes if one.candidate else {}),
+        "flips": [[router, *decisions] for router, decisions in one.flips.items()],
+        "drift": list(one.drift),
+        "step": _step(one, after),
+        "why": "" if after is None else next(iter(after.reasons), ""),
+    }
+    if before is None or after is None:
+        return entry
+    parted = divergence(before.trace, after.trace)
+    return entry | {
+        "base": list(transcripts.add_whole(before)),
+        "parted": parted.model_dump(mode="json") if parted else None,
+        "step": parted.step if parted else entry["step"],
+        "differences": [difference.model_dump(mode="json") for difference in differences(before, after)],
+    }
+
+
+def _outcomes(outcomes: Mapping[str, int]) -> str:
+    return ", ".join(word if number == 1 else f"{number} {word}" for word, number in outcomes.items()) or "not run"
+
+
+def _step(one: CasePair, after: Trial | None) -> int | None:
+    """Return the step to look at, as far as the standing knows: that of the first router that decided otherwise."""
+    if after is None:
+        return None
+    steps = (router_step(after, router) for router in one.flips)
+    return next((step for step in steps if step is not None), suspect(after))
+
+
+def changed(before: SuiteProvenance, after: SuiteProvenance, prompts: PromptTexts) -> Iterator[dict[str, Any]]:
+    """Yield what is not as it was: prompts with their difference first, then parameters, then all else."""
+    for name in sorted({*before.prompts, *after.prompts}):
+        old, new = before.prompts.get(name), after.prompts.get(name)
+        if old != new:
+            texts = (prompts.held(name, old) if old else "", prompts.held(name, new) if new else "")
+            yield {"what": "prompt", "name": name, "before": old, "after": new, "lines": lines_of(*texts)}
+    for name in sorted({*before.parameters, *after.parameters}):
+        values = (before.parameters.get(name), after.parameters.get(name))
+        if values[0] != values[1]:
+            yield {"what": "parameter", "name": name, "before": _said(values[0]), "after": _said(values[1])}
+    for name in sorted(SuiteProvenance.model_fields.keys() - _UNTOLD):
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            yield {"what": name.replace("_", " "), "name": "", "before": _said(old), "after": _said(new)}
+
+
+def _said(value: JsonValue) -> str | None:
+    return None if value is None else ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def lines_of(before: str | None, after: str | None) -> list[list[str]] | None:
+    """Return two texts as lines that stay (` `), went (`-`) or came (`+`); None where one is not to be had."""
+    if before is None or after is None:
+        return None
+    old, new = before.splitlines(), after.splitlines()
+    found: list[list[str]] = []
+    for tag, start, end, new_start, new_end in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        kept = tag == "equal"
+        found += [[" " if kept else "-", line] for line in old[start:end]]
+        found += [] if kept else [["+", line] for line in new[new_start:new_end]]
+    return found
+
+
+def spent(before: Mapping[str, Spending], after: Mapping[str, Spending]) -> list[dict[str, Any]]:
+    """Return what each node spent then and now."""
+    none = Spending()
+    return [
+        {"node": node, "before": before.get(node, none).model_dump(mode="json"), "after": after.get(node, none).model_dump(mode="json")}
+        for node in sorted({*before, *after})
+    ]

@@ -1,0 +1,41 @@
+"""The document that the page shows: plain data in one versioned form, and the blocks of transcripts beside it."""
+
+from typing import Any, NamedTuple
+
+from harness.experiment import suite_name
+from harness.gate import overall, overall_verdict
+from harness.report.html.evidence import Evidence
+from harness.report.html.rows import Rows
+from harness.report.html.suite import Gathered
+from harness.report.html.transcripts import LIMITS, Transcripts
+
+FORMAT = 1  # 1: the first
+
+
+class Document(NamedTuple):
+    """The head, and the packed blocks that its rows lead into."""
+
+    head: dict[str, Any]
+    blocks: tuple[str, ...]
+
+
+def document(evidence: Evidence) -> Document:
+    """Read the trials once and return what the page needs. The same evidence gives the same document."""
+    suites = {summary.provenance.name: Gathered(summary) for summary in evidence.summaries}
+    rows, transcripts = Rows(), Transcripts()
+    for trial in evidence.trials:
+        edges = suites[suite_name(trial.suite, trial.variant)].add(trial)
+        rows.add(trial, edges, transcripts.add(trial))
+    sections = [gathered.document(evidence, transcripts) for gathered in suites.values()]
+    transcripts.close()
+    verdicts = [summary.verdict for summary in evidence.summaries]
+    head = {
+        "format": FORMAT,
+        "experiment": evidence.head.model_dump(mode="json", exclude={"suites", "command", "format"}),
+        "verdict": overall_verdict(verdicts),
+        "exit_code": int(overall(verdicts)),
+        "limits": {**LIMITS, "left_out": transcripts.left_out},
+        "suites": sections,
+        "rows": rows.columns(),
+    }
+    return Document(head, tuple(transcripts.blocks))

@@ -1,0 +1,45 @@
+"""What a report is made of: values, and where more of them can be asked for."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from harness.baseline import Baseline
+from harness.experiment import Experiment, Trial
+from harness.gate import Summary
+from harness.sweep import Sweep
+
+TrialsOf = Callable[[str, frozenset[str]], Iterable[Trial]]
+"""The trials of these cases in an experiment, by its id; none where the experiment is not there."""
+
+
+class Past(NamedTuple):
+    """An earlier experiment of a suite: its metrics and its verdict then."""
+
+    experiment: str
+    commit: str | None
+    finished_at: str | None
+    verdict: str | None
+    metrics: Mapping[str, float | None]
+
+
+class PromptTexts(Protocol):
+    """Finds the redacted texts of prompts; None where a text is no longer to be had."""
+
+    def held(self, name: str, version: str) -> str | None:
+        """Return the text of `v2`, or of exactly `v2@digest`."""
+
+    def committed(self, name: str, version: str) -> str | None:
+        """Return the text of a version as it stood at the commit of the experiment."""
+
+
+class Evidence(NamedTuple):
+    """A judged experiment with what it can be held against; mappings are by suite name (`suite@variant`)."""
+
+    head: Experiment
+    summaries: Sequence[Summary]
+    trials: Iterable[Trial]
+    trials_of: TrialsOf
+    prompts: PromptTexts
+    baselines: Mapping[str, Baseline] = {}
+    past: Mapping[str, Sequence[Past]] = {}
+    sweeps: Mapping[str, Sweep] = {}

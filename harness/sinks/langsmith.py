@@ -1,0 +1,127 @@
+"""LangSmith's API: the SDK's client as the transport, each request once and for a bounded time, each failure one line."""
+
+import os
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from harness.cassette.redact import BUILT_IN
+from harness.errors import SinkError
+
+TIMEOUT_S = (5.0, 20.0)
+"""To connect, and between two parts of an answer."""
+
+_NAMES = ("LANGSMITH", "LANGCHAIN")
+_HOSTED = "https://api.smith.langchain.com"
+_SHOWN = 200
+_UNAUTHORISED, _FORBIDDEN, _NOT_FOUND, _CONFLICT, _BUSY = 401, 403, 404, 409, 429
+
+
+class NotThere(SinkError):
+    """LangSmith has nothing at this address, or nothing that the key may see."""
+
+
+class Conflict(SinkError):
+    """LangSmith refuses what contradicts what it has; the text is its own."""
+
+
+class LangSmith:
+    """A workspace of LangSmith. The key and the address come from the environment, as LangSmith's own SDK takes them."""
+
+    def __init__(self) -> None:
+        key = _setting("API_KEY")
+        if not key:
+            message = "LangSmith needs a key: set LANGSMITH_API_KEY; it is read from the environment alone"
+            raise SinkError(message)
+        self.address = (_setting("ENDPOINT") or _HOSTED).rstrip("/")
+        self._client = _client(self.address, key)
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Return what stands at a path."""
+        return self._ask("GET", path)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a document to a path and return the answer."""
+        return self._ask("POST", path, json=dict(body))
+
+    def _ask(self, method: Literal["GET", "POST"], path: str, **how: Any) -> dict[str, Any]:
+        from langsmith import utils  # noqa: PLC0415, costs half a second
+        from requests import RequestException  # noqa: PLC0415, comes with it
+
+        try:
+            answer = self._client.request_with_retries(method, path, **how).json()
+        except (utils.LangSmithError, RequestException, ValueError) as error:
+            raise self._problem(error, path) from None  # the SDK's own text shows a part of the key
+        if not isinstance(answer, dict):
+            message = f"{self.address}: {path} did not answer with an object"
+            raise SinkError(message)
+        return answer
+
+    def _problem(self, error: Exception, path: str) -> SinkError:
+        """Return what went wrong, told by the status of the answer where there was one."""
+        response = _response(error)
+        if response is None:
+            return SinkError(f"{self.address}: {_silence(error)}")
+        status: int = response.status_code
+        said = _said(response)
+        if status == _NOT_FOUND:
+            return NotThere(f"{self.address}: there is no {path}, or the key may not see it")
+        if status == _CONFLICT:
+            return Conflict(said)
+        known = {
+            _UNAUTHORISED: "the key is not accepted (401); look at LANGSMITH_API_KEY",
+            _FORBIDDEN: f"the key may not do this (403): {said}",
+            _BUSY: "too many requests (429); try again later",
+        }
+        return SinkError(f"{self.address}: {known.get(status) or f'{path} answered {status}: {said}'}")
+
+
+def _setting(name: str) -> str:
+    return next((value for prefix in _NAMES if (value := os.environ.get(f"{prefix}_{name}", "").strip())), "")
+
+
+def _client(address: str, key: str) -> Any:
+    """Return a client that starts no thread and asks nothing of itself."""
+    from langsmith import Client  # noqa: PLC0415, costs half a second
+    from urllib3.util import Retry  # noqa: PLC0415, comes with it
+
+    connect_s, read_s = TIMEOUT_S
+    return Client(
+        api_url=address,
+        api_key=key,
+        auto_batch_tracing=False,
+        info={},
+        retry_config=Retry(total=0, raise_on_status=False),
+        timeout_ms=(round(connect_s * 1000), round(read_s * 1000)),
+    )
+
+
+def _response(error: BaseException) -> Any:
+    """Return the response that an error of the SDK is about, which only what it was raised from holds."""
+    seen: BaseException | None = error
+    while seen is not None:
+        response = getattr(seen, "response", None)
+        if response is not None:
+            return response
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _silence(error: BaseException) -> str:
+    names = {type(one).__name__ for one in _chain(error)}
+    if any("Timeout" in name for name in names):
+        return f"no answer within {TIMEOUT_S[1]:g} s; look at LANGSMITH_ENDPOINT"
+    return "it did not answer with JSON" if any("JSON" in name for name in names) else "it cannot be reached; look at LANGSMITH_ENDPOINT"
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    return [] if error is None else [error, *_chain(error.__cause__ or error.__context__)]
+
+
+def _said(response: Any) -> str:
+    """Return what a server says of an error, in one line without secrets."""
+    try:
+        document = response.json()
+        text = str(document.get("detail") or document.get("error") or document) if isinstance(document, dict) else str(document)
+    except ValueError:
+        text = response.text
+    return BUILT_IN.text(" ".join(text.split()))[:_SHOWN] or "nothing"

@@ -1,0 +1,258 @@
+"""The HTML report in a real browser: it loads, says what a reviewer must know, and every control works."""
+
+import itertools
+import re
+
+import browser
+import pytest
+import reported
+
+from harness.report.html import html
+
+VIEWS = {
+    "decision": "#/",
+    "suite": "#/suite/desk",
+    "trials": "#/trials",
+    "case": "#/case/desk/case-1/1",
+}
+
+SEEN = {"decision": "h1 >> text=desk failed", "suite": "h2 >> text=Metrics", "trials": ".trials", "case": "#step-1"}
+
+CASES, STATUS = ".trials tbody a", "[role=status]"
+
+
+def sees(page, selector, text):
+    """Wait until the elements of a selector have this text, or these."""
+    from playwright.sync_api import expect
+
+    expect(page.locator(selector)).to_have_text(text, timeout=browser.PATIENCE_MS)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Return a browser, started once for all tests of this file; skip where there is none."""
+    with browser.running() as running:
+        yield running
+
+
+@pytest.fixture
+def reader(chromium, tmp_path):
+    """Return a reader whose browser complained of nothing and asked no server for anything."""
+    reading = browser.Reader(chromium, tmp_path / "report.html")
+    yield reading
+    reading.close()
+    assert reading.complaints == []
+    assert reading.asked_elsewhere == []
+
+
+@pytest.fixture
+def regression(reader):
+    """Return a reader with the report of a desk that got worse, its baseline's transcripts in it."""
+    reader.write(reported.page(before=reported.GOOD, stored=reported.GOOD))
+    return reader
+
+
+@pytest.mark.parametrize("place", VIEWS.values(), ids=VIEWS)
+def test_a_view_loads_in_silence_and_is_accessible(regression, place):
+    """Each view opens from a file without a complaint or a request, and axe finds no violation, in the light and in the dark."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = {scheme: Axe().run(regression.open(place, color_scheme=scheme)).response["violations"] for scheme in ("light", "dark")}
+
+    assert {
+        scheme: [(one["id"], [node["html"] for node in one["nodes"]]) for one in violations] for scheme, violations in found.items()
+    } == {
+        "light": [],
+        "dark": [],
+    }
+
+
+def test_a_reviewer_finds_case_step_and_prompt_with_one_click(regression):
+    """The first view tells the worse cases and the changed prompt; a click on a case leads to the step at which it parted."""
+    page = regression.open()
+    assert page.inner_text("h1") == "desk failed"
+    assert page.locator(".diff .went").all_inner_texts() == ["−\nBe exact."]  # noqa: RUF001, as it is printed
+    assert page.locator(".moved li").first.inner_text().startswith("▼ worse case-1: pass → fail")
+
+    page.click(".moved a >> text=case-1")
+    page.wait_for_selector("#step-1")
+
+    assert page.inner_text("h1").endswith("case-1")
+    assert "First divergence: it chose billing instead of technical" in page.inner_text("#step-1")
+    assert page.locator("#step-1 .side").all_inner_texts() == ["Baseline", "Now"]
+    assert "Guess." in page.inner_text(".diff")
+
+
+def test_a_cell_of_the_matrix_leads_to_its_trials(regression):
+    """A click on a wrong decision shows exactly the trials of which it was made."""
+    page = regression.open(VIEWS["suite"])
+    page.click("[aria-label='2 trials: technical expected, billing taken']")
+
+    sees(page, CASES, ["case-1", "case-3"])
+
+
+def test_an_edge_of_the_graph_leads_to_its_trials(regression):
+    """The graph says how many trials took an edge, marks the one that none took, and leads to the trials."""
+    page = regression.open(VIEWS["suite"])
+    assert page.locator(".graph a.none").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))") == [
+        "classify → technical: 0 trials",
+        "classify → legal: 0 trials",
+        "technical → END: 0 trials",
+        "legal → END: 0 trials",
+    ]
+    page.click(".graph [aria-label='classify → billing: 4 trials']")
+
+    sees(page, STATUS, "4 of 4 trials")
+
+
+def test_the_path_of_a_trial_is_drawn_on_the_graph(regression):
+    """On the page of a trial, the nodes and edges that it took stand out, and the suspect one."""
+    page = regression.open(VIEWS["case"])
+
+    assert page.locator(".way.on").count() == 3
+    assert page.locator(".box.suspect + text").inner_html() == "classify"
+
+
+def test_trials_are_searched_filtered_and_sorted(regression):
+    """Search, outcome and order work together, and the address keeps them."""
+    page = regression.open(VIEWS["trials"])
+    page.fill("input[type=search]", "CASE")
+    page.select_option("label:has-text('Outcome') select", "not pass")
+    page.click("thead button >> text=case")
+    page.wait_for_selector("th[aria-sort=ascending]")
+    page.click("thead button >> text=case")
+    sees(page, CASES, ["case-3", "case-1"])
+    sees(page, "th[aria-sort=descending]", "case ↓")
+    address = page.url
+
+    page.click("text=Clear")
+    sees(page, STATUS, "4 of 4 trials")
+    sees(regression.open(f"#{address.partition('#')[2]}"), CASES, ["case-3", "case-1"])
+
+
+def test_the_table_is_used_without_a_mouse(regression):
+    """A slash searches, arrows and End move from row to row, Enter opens the trial."""
+    page = regression.open(VIEWS["trials"])
+    page.keyboard.press("/")
+    page.wait_for_selector("input:focus")
+    page.keyboard.type("case")
+    page.focus(".frame")
+    for key, row in (("ArrowDown", 1), ("End", 3), ("ArrowUp", 2)):
+        page.keyboard.press(key)
+        page.wait_for_selector(f"tr.active[data-row='{row}'] a:focus")
+    page.keyboard.press("Enter")
+
+    page.wait_for_selector("h1 >> text=case-2")
+
+
+def test_a_link_leads_straight_to_a_case(reader):
+    """An address names suite, case and repeat, whatever is in the case's name; one that is not there is said to be missing."""
+    odd = "a/b? #c%20&é"
+    reader.write(reported.page((reported.trial(odd, "billing", "technical"),)))
+    place = "#/case/desk/a%2Fb%3F%20%23c%2520%26%C3%A9/1"
+
+    assert reader.open(place).inner_text("h1").endswith(odd)
+    assert reader.open("#/case/desk/none/1").inner_text("h1") == "No such trial"
+    assert reader.open("#/case/desk/%/1").inner_text("h1") == "No such trial"
+
+
+def test_hostile_texts_are_shown_as_texts(reader):
+    """Tags, control characters and direction marks of any field act on nothing; what cannot be printed is written as an escape."""
+    reader.write(html(reported.hostile()))
+    page = reader.open()
+    pages = [page]
+    page.click(".moved a >> nth=0")
+    page.wait_for_selector("#step-1")
+    seen = page.inner_text("main")
+    page.click("text=/Show [0-9,]+ more characters/")
+    page.wait_for_selector("text=Show less")
+    assert page.locator("pre", has_text="xxxx").evaluate_all("all => Math.max(...all.map(one => one.textContent.length))") == 1_000_000
+
+    suite = reader.open()
+    suite.click("header >> text=Figures")
+    suite.wait_for_selector("nav a[aria-current] >> text=Figures")
+    pages.append(suite)
+    pages.append(reader.open("#/trials"))
+    assert '</script><script>document.title="owned"</script><img src=x onerror=alert(1)>' in seen
+    assert "\\x00\\x07\\x1b[31m\\u202egnp.exe\\u2066\\u200f" in seen
+    assert [re.search("owned$", each.title()) for each in pages] == [None] * 3
+    assert [each.locator("img").count() for each in pages] == [0, 0, 0]
+    assert not any(mark in each.content() for each, mark in itertools.product(pages, "\u202e\u2066"))
+
+
+def test_the_theme_follows_the_system_and_the_switch(regression):
+    """In the dark the page is dark, and the switch goes from auto to light to dark."""
+    page = regression.open(color_scheme="dark")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    colours = [page.evaluate(ground)]
+    for theme in ("light", "dark", "auto"):
+        page.click("button.switch")
+        page.wait_for_selector(f"html[data-theme={theme}]")
+        colours.append(page.evaluate(ground))
+
+    dark, light = "rgb(18, 22, 28)", "rgb(255, 255, 255)"
+    assert colours == [dark, light, dark, dark]
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_no_view_is_wider_than_the_screen(regression, width):
+    """On a telephone, a tablet and a desk, nothing but a table or the graph scrolls sideways."""
+    page = regression.open(width=width)
+    widths = {}
+    for name, place in VIEWS.items():
+        page.evaluate("place => { location.hash = place }", place)
+        page.wait_for_selector(SEEN[name])
+        widths[name] = page.evaluate("document.documentElement.scrollWidth")
+
+    assert widths == dict.fromkeys(VIEWS, width)
+
+
+def test_paper_shows_what_the_screen_folds(regression):
+    """For print, details are open, and controls and navigation are gone."""
+    page = regression.open(VIEWS["case"])
+    page.wait_for_selector("#step-1")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+
+    sees(page, "details:not([open])", [])
+    assert [page.is_visible(one) for one in ("header nav", "button.switch", "nav.neighbours", "#step-1")] == [False, False, False, True]
+
+
+def test_without_scripts_a_line_says_so(regression):
+    """Where scripts are off, the page is no blank."""
+    assert "scripts are off" in regression.open(java_script_enabled=False).inner_text("main")
+
+
+def test_twenty_thousand_trials_are_one_small_file(reader):
+    """The file is below 10 MB, the page holds only the rows in sight, and a search finds one trial of all."""
+    words = [f"{number * 7919 % 104729:x}" for number in range(20_000)]
+    trials = tuple(
+        one.model_copy(
+            update={"case": f"case-{number:05d}", "trace": one.trace.model_copy(update={"text": f"{word} {word[::-1]} {number}"})}
+        )
+        for number, (word, one) in enumerate(zip(words, itertools.cycle(reported.WORSE), strict=False))
+    )
+    text = reported.page(trials)
+    reader.write(text)
+    page = reader.open("#/trials")
+
+    assert len(text.encode()) <= 10_000_000
+    sees(page, STATUS, "20,000 of 20,000 trials")
+    assert page.locator(".trials tbody tr").count() <= 80
+    page.fill("input[type=search]", "case-19999")
+    sees(page, CASES, ["case-19999"])
+    page.fill("input[type=search]", "")
+    sees(page, STATUS, "20,000 of 20,000 trials")
+    page.focus(".frame")
+    page.keyboard.press("End")
+    page.wait_for_selector(".trials a >> text=case-19999")
+
+
+def test_a_transcript_that_is_left_out_says_how_to_see_it(reader, monkeypatch):
+    """The page of a passing trial without transcript names the command that tells it."""
+    monkeypatch.setattr("harness.report.html.transcripts.TOTAL_LIMIT", 1)
+    reader.write(reported.page(reported.GOOD))
+    page = reader.open("#/case/desk/case-0/1")
+
+    page.wait_for_selector(f"code >> text=harness show {reported.NOW} case-0")
+    assert "4 of them are left out for size" in page.inner_text("footer")
