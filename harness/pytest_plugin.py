@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from harness.baseline import Baseline
     from harness.config import Project
-    from harness.experiment import Trial
+    from harness.experiment import SuiteProvenance, Trial
     from harness.runner.plan import Plan
     from harness.runner.run import Task
     from harness.runner.trial import TrialRunner
@@ -128,6 +129,13 @@ def _sealed() -> Iterator[None]:
         os.environ.update(before)
 
 
+def _baseline(plan: "Plan", provenance: "SuiteProvenance") -> "Baseline | None":
+    """Return the blessed baseline of the suite, if there is one."""
+    from harness import store  # noqa: PLC0415, see above
+
+    return store.read_baselines(plan.project.root, (provenance.name,)).get(provenance.name)
+
+
 def _today() -> dt.date:
     return dt.datetime.now(dt.UTC).date()
 
@@ -177,7 +185,7 @@ class CaseItem(_Item):
         if left_to_quarantine(provenance, trial, _today()):
             why = provenance.quarantine[trial.case]
             pytest.xfail(f"{message}\n  in quarantine until {why.until} (owner {why.owner}: {why.reason})")
-        if left_to_bounds(provenance, trial):
+        if left_to_bounds(provenance, trial, _baseline(self.plan, provenance)):
             pytest.xfail(f"{message}\n  a bound of the gate decides, see the test 'gate'")
         raise _Failed(message)
 
@@ -191,13 +199,12 @@ class GateItem(_Item):
 
     def runtest(self) -> None:
         """Judge the suite."""
-        from harness import store  # noqa: PLC0415, see above
-        from harness.gate import judge_trials  # noqa: PLC0415
+        from harness.gate import judge_trials  # noqa: PLC0415, see above
         from harness.runner.run import tasks_of  # noqa: PLC0415
 
         (provenance,) = self.plan.provenance()
-        baseline = store.read_baselines(self.plan.project.root, (provenance.name,)).get(provenance.name)
-        verdict = judge_trials(provenance, (self.parent.trial(task) for task in tasks_of(self.plan)), baseline, today=_today())
+        trials = (self.parent.trial(task) for task in tasks_of(self.plan))
+        verdict = judge_trials(provenance, trials, _baseline(self.plan, provenance), today=_today())
         if verdict.exit_code:
             reasons = "\n".join(f"  {reason}" for reason in verdict.reasons)
             message = f"{verdict.verdict}: the gate of suite {provenance.name!r}\n{reasons}"

@@ -136,18 +136,27 @@ def judge_experiment(
         Summary(
             suite,
             tallies[suite.name],
-            judge(
-                suite,
-                tallies[suite.name],
-                against=compared.get(suite.name),
-                repeats=experiment.repeat,
-                forgiving=forgiving,
-                stopped=experiment.stopped,
-                today=today,
+            _aged(
+                experiment,
+                today,
+                judge(
+                    suite,
+                    tallies[suite.name],
+                    against=compared.get(suite.name),
+                    repeats=experiment.repeat,
+                    forgiving=forgiving,
+                    stopped=experiment.stopped,
+                    today=today,
+                ),
             ),
         )
         for suite in experiment.suites
     )
+
+
+def _aged(experiment: Experiment, today: dt.date | None, verdict: SuiteVerdict) -> SuiteVerdict:
+    """Return the verdict with a note where the experiment is an old one."""
+    return verdict.model_copy(update={"notes": (*verdict.notes, *notes.aged(experiment, today))})
 
 
 def _against(baseline: Baseline, roll: Roll, tally: Tally, name: str) -> Against:
@@ -157,9 +166,9 @@ def _against(baseline: Baseline, roll: Roll, tally: Tally, name: str) -> Against
     return Against(baseline, roll.cases(), tally.figures())
 
 
-def left_to_bounds(provenance: SuiteProvenance, trial: Trial) -> bool:
+def left_to_bounds(provenance: SuiteProvenance, trial: Trial, baseline: Baseline | None = None) -> bool:
     """Tell whether a failed trial decides nothing by itself: every check that failed has a bound, and the case is no must-pass."""
-    bounded = deciding(provenance, {})
+    bounded = deciding(provenance, baseline.standings.metrics if baseline else {})
     covered = all(findings.is_left(bounded, key) for key in Tally((trial,)).failing)
     return trial.outcome == "fail" and trial.case not in provenance.must_pass and covered
 

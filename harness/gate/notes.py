@@ -4,8 +4,9 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from harness.baseline import OLD_AFTER_DAYS
 from harness.cassette.miss import record_command
-from harness.experiment import Outcome, SuiteProvenance
+from harness.experiment import Experiment, Outcome, SuiteProvenance
 from harness.gate import against as relative
 from harness.gate.against import Against
 from harness.gate.bounds import deciding
@@ -35,6 +36,15 @@ def _came_to(outcomes: Counter[Outcome]) -> str:
     if total == 1:
         return next(f"it {word}" for outcome, word in _WORDS if outcomes[outcome])
     return f"of {total} trials " + ", ".join(f"{outcomes[outcome]} {word}" for outcome, word in _WORDS if outcomes[outcome])
+
+
+def aged(experiment: Experiment, today: dt.date | None) -> Iterator[str]:
+    """Say that an experiment is old, so that what it ran may be something else by now."""
+    if today is None or experiment.finished_at is None:
+        return
+    days = (today - dt.datetime.fromisoformat(experiment.finished_at).date()).days
+    if days > OLD_AFTER_DAYS:
+        yield f"the experiment is {days} days old; run the suite again to judge what there is now"
 
 
 def unasked(provenance: SuiteProvenance, tally: Tally) -> Iterator[str]:

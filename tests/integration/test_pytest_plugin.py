@@ -56,6 +56,18 @@ def test_what_a_bound_decides_is_an_expected_failure(recorded):
     assert "6 passed, 1 xfailed" in answer.stdout
 
 
+def test_a_case_in_quarantine_is_an_expected_failure(recorded):
+    """A case in quarantine is xfailed with its owner and the last day; the gate passes without it."""
+    quarantine = '[suites.agent.quarantine."case-005"]\nowner = "ada"\nreason = "letters differ"\nuntil = 2999-12-31\n'
+    recorded.suite('routes.classify = "kind"', tables=quarantine)
+
+    answer = pytest_in(recorded, "--harness")
+
+    assert answer.returncode == 0, answer.stdout
+    assert "6 passed, 1 xfailed" in answer.stdout
+    assert "in quarantine until 2999-12-31 (owner ada: letters differ)" in answer.stdout
+
+
 def test_selection_and_xdist(recorded):
     """-k selects cases, and xdist spreads them; each gate still judges the whole suite."""
     assert "2 passed" in pytest_in(recorded, "--harness", "-k", "case-001 or case-002").stdout

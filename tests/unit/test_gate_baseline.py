@@ -9,7 +9,7 @@ from trials import against, bad, compared, crashed, good, limited, many, paid, s
 from harness.baseline import Baseline
 from harness.errors import ExitCode, ExperimentUnreadable
 from harness.experiment import OVER_BUDGET, Experiment, LiveAttempt
-from harness.gate import judge, judge_experiment, judge_trials
+from harness.gate import judge, judge_experiment, judge_trials, left_to_bounds
 from harness.metric import Tally
 from harness.score import failed, passed
 from harness.terms import PRESETS, Bound, Gate, NonInferiority, Quarantine
@@ -80,6 +80,14 @@ TABLE = [
     ("a missing case fails", GOOD, GOOD[1:], WITHIN, "fail", FAIL),
     ("a new case does not count against the baseline", GOOD, [*GOOD, good("new")], drop(0.0), "pass", PASS),
     ("a new case that fails is within the bound", GOOD, [*GOOD, bad("new")], drop(0.0), "pass", PASS),
+    (
+        "a rate that no single case has is compared though there is a new case",
+        [limited("c0"), *many(9)[1:]],
+        [limited("c0"), limited("c1"), *many(9)[2:], good("new")],
+        {"ends.pass_rate": Bound(min=0.0), "limit_hit.rate": Bound(max_rise_pct=0)},
+        "fail",
+        FAIL,
+    ),
     ("a new case that fails breaks min", GOOD, [*GOOD, bad("new")], {"pass.rate": Bound(min=1.0, max_drop=0.0)}, "fail", FAIL),
 ]  # fmt: skip
 
@@ -170,6 +178,16 @@ def test_routers_with_several_decisions_are_compared_by_case():
     assert compared(trials, [*trials, good("d")], gate).verdict == "pass"
 
 
+def test_a_repeat_that_is_not_scored_counts_as_not_passed():
+    """Of two repeats one that could not be scored halves the share of its case, whatever the check said where it could."""
+    twice = [good("c0"), good("c0").model_copy(update={"repeat": 2})]
+    once = [good("c0"), unscored("c0").model_copy(update={"repeat": 2})]
+    gate = TOLERANT | {"route.accuracy": Bound(max_drop=0.4)}
+
+    assert compared(twice, once, gate, repeats=2).reasons[0].startswith("route.accuracy fell from 1 to 0.5, more than max_drop 0.4")
+    assert compared(twice, twice, gate, repeats=2).verdict == "pass"
+
+
 def test_an_old_baseline_is_noted():
     """After 30 days the verdict says how old the baseline is; it decides nothing."""
     beside = against(many(1))
@@ -180,6 +198,23 @@ def test_an_old_baseline_is_noted():
     assert not any("days old" in note for note in fresh.notes)
     assert "the baseline is 31 days old; `harness bless EXPERIMENT` makes a newer experiment the baseline" in old.notes
     assert (fresh.verdict, old.verdict) == ("pass", "pass")
+
+
+def test_an_old_experiment_is_noted():
+    """So is the age of a stored experiment that is judged again."""
+    head = Experiment(id="x", started_at="t", finished_at="2026-10-01T12:00:00+00:00", suites=(suite(1),))
+
+    fresh, old = (judge_experiment(head, many(1), today=dt.date(2026, *day))[0].verdict for day in ((10, 31), (11, 1)))
+
+    assert (fresh.notes, old.notes) == ((), ("the experiment is 31 days old; run the suite again to judge what there is now",))
+
+
+def test_a_failure_may_be_left_to_a_bound_that_needs_a_baseline():
+    """With a baseline that has the metric, a relative bound covers a failed case; without one it does not."""
+    asked, baseline = suite(1, gate=drop(0.1)), against(many(1)).baseline
+
+    assert left_to_bounds(asked, bad("c0"), baseline)
+    assert not left_to_bounds(asked, bad("c0"))
 
 
 def test_a_changed_dataset_is_noted():

@@ -160,6 +160,12 @@ def exact(cases, margin, rise, fall):
     return chances
 
 
+def point_alarms(cases, most, rise, fall):
+    """Return the chance that a share falls by more than a point bound allows."""
+    ups, downs = (established.binom(cases, share) for share in (rise, fall))
+    return sum(float(ups.pmf(up)) * float(downs.sf(up + most * cases)) for up in range(cases // 2))
+
+
 def documented():
     """Return the rows of the table in the document on gates."""
     text = (Path(__file__).parents[2] / "docs" / "gates.md").read_text("utf-8")
@@ -174,5 +180,7 @@ def test_the_documented_chances_are_true():
     for cases, drop, *percents in rows:
         found = exact(int(cases), 0.05, 0.05, 0.05 + drop / 100)
         assert percents == [round(100 * found[word], 1) for word in ("pass", "inconclusive", "fail")]
+    assert "by more than two points in 15 % of all runs" in (Path(__file__).parents[2] / "docs" / "gates.md").read_text("utf-8")
+    assert round(100 * point_alarms(200, 0.02, 0.05, 0.05)) == 15
     drawn, chances = simulated(cases=200, margin=0.05, rise=0.05, fall=0.15), exact(200, 0.05, 0.05, 0.15)
     assert all(drawn[word] == pytest.approx(chances[word], abs=error_of(0.5)) for word in drawn)
