@@ -54,6 +54,7 @@ ROUTES = (
     ("GET", "/datasets", "_get_datasets"),
     ("POST", "/datasets", "_post_dataset"),
     ("GET", f"/datasets/{_ID}", "_get_dataset"),
+    ("PATCH", f"/datasets/{_ID}", "_patch_dataset"),
     ("GET", f"/datasets/{_ID}/version", "_get_version"),
     ("PUT", f"/datasets/{_ID}/tags", "_put_tag"),
     ("POST", f"/v1/platform/datasets/{_ID}/examples", "_post_examples"),
@@ -141,6 +142,12 @@ class Workspace:
 
     def _get_dataset(self, identifier, **_):
         return 200, _found(self.datasets, identifier)
+
+    def _patch_dataset(self, identifier, *, body, **_):
+        change = body.document(schemas.BASELINE, self.invalid)
+        _found(self.sessions, change["baseline_experiment_id"])
+        self.datasets[identifier] = _found(self.datasets, identifier) | change
+        return self._changed(200, self.datasets[identifier])
 
     def _get_version(self, dataset, *, query, **_):
         as_of = _found(self.tags, (dataset, query["tag"][0]))
@@ -291,7 +298,8 @@ class Workspace:
     def _query(self, asked):
         wanted = [run for run in self.runs.values() if _is_asked(run, asked)]
         start, limit = int(asked.get("cursor", 0)), asked.get("limit", 100)
-        page = [self._run(run) for run in wanted[start : start + limit]]
+        is_counted = "total_tokens" in asked.get("select", ["total_tokens"])
+        page = [self._run(run) if is_counted else run for run in wanted[start : start + limit]]
         following = str(start + limit) if start + limit < len(wanted) else None
         selected = [{name: value for name, value in run.items() if name in asked.get("select", run)} for run in page]
         return 200, {"runs": selected, "cursors": {"next": following}}

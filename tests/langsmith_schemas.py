@@ -63,6 +63,7 @@ FEEDBACK_OF_A_RUN = record(
 _OF_A_RUN = {"run_id", "trace_id", "start_time"}
 FEEDBACK = record({name: schema for name, schema in FEEDBACK_OF_A_RUN["properties"].items() if name not in _OF_A_RUN})
 DATASET = record({"id": UUID, "name": TEXT, "data_type": {"const": "kv"}}, description=MAYBE_TEXT)
+BASELINE = record({"baseline_experiment_id": UUID})
 EXAMPLE_PARTS = {
     "": record({"metadata": TABLE, "split": {"type": "array", "items": TEXT, "minItems": 1}}),
     "inputs": TABLE,

@@ -36,6 +36,7 @@ WITHIN = click.option(
 @click.option("--resume", is_flag=True, help="Go on with a push that was cut off; what was acknowledged is not sent again.")
 @click.option("--failing", is_flag=True, help="Only trials that did not pass, as an experiment of their own.")
 @click.option("--tag", "tags", multiple=True, metavar="T", help="Only cases with this tag; may be given several times.")
+@click.option("--baseline", is_flag=True, help="Make it the baseline of its dataset there, once all of it has arrived.")
 @WITHIN
 @click.pass_obj
 def push(
@@ -48,13 +49,17 @@ def push(
     resume: bool,
     failing: bool,
     tags: tuple[str, ...],
+    baseline: bool,
     within: float,
 ) -> int:
     """Put a stored experiment into LangSmith: its dataset, its run trees, its scores. The verdict stays what it is."""
+    if baseline and (failing or tags):
+        message = "--baseline is for whole experiments, not for --failing or --tag"
+        raise UsageError(message)
     config = config_here or config_path
     folder, head = stored(config, experiment)
     project = _Pushed(config, folder, head, failing=failing, tags=frozenset(tags))
-    return project.print_requests() if dry_run else project.send(resume=resume, within_s=within)
+    return project.print_requests() if dry_run else project.send(resume=resume, baseline=baseline, within_s=within)
 
 
 class _Pushed:
@@ -82,7 +87,7 @@ class _Pushed:
                 click.echo(written(call))
         return int(ExitCode.PASS)
 
-    def send(self, *, resume: bool, within_s: float) -> int:
+    def send(self, *, resume: bool, baseline: bool, within_s: float) -> int:
         """Send it, say what became of it, and keep what did not go."""
         from harness import store
         from harness.mirror import written
@@ -101,7 +106,8 @@ class _Pushed:
         mirrors = self._mirrors(remote.owner)
         with kept.noting():
             pushes = [
-                Push(mirror, sender, kept, partial(self._trials, mirror.suite), self._exchanges(mirror.suite), known) for mirror in mirrors
+                Push(mirror, sender, kept, partial(self._trials, mirror.suite), self._exchanges(mirror.suite), known, baseline)
+                for mirror in mirrors
             ]
             remote.learn(Reading(sender))
             arrivals = [push.run() for push in pushes]

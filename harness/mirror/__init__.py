@@ -1,8 +1,8 @@
 """Mirror: a stored experiment as LangSmith has it. Values to values: what is sent is decided here, nothing is sent from here."""
 
 from harness.mirror.call import Call, Part, encoded, written
-from harness.mirror.collection import Collection, commit_tag
-from harness.mirror.examples import EXAMPLES_AT_ONCE, case_rows
+from harness.mirror.collection import EXAMPLES_AT_ONCE, Collection, commit_tag
+from harness.mirror.examples import case_rows
 from harness.mirror.ids import dataset_id
 from harness.mirror.redaction import Redacted, Redactions
 from harness.mirror.session import Mirror

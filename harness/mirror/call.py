@@ -1,7 +1,7 @@
 """A call: one request to LangSmith as a value, and the bytes that it has on the wire."""
 
 import json
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import JsonValue
 
@@ -46,7 +46,7 @@ def encoded(call: Call) -> Body:
         return Body(_form(call, boundary), f"multipart/form-data; boundary={boundary}")
     if call.document is None:
         return Body(None, None)
-    return Body(_json(call.document), "application/json")
+    return Body(json_bytes(call.document), "application/json")
 
 
 def written(call: Call) -> str:
@@ -65,11 +65,12 @@ def _form(call: Call, boundary: str) -> bytes:
 
 
 def _part(part: Part, boundary: str, *, sized: bool) -> tuple[bytes, bytes, bytes]:
-    data = _json(part.value)
+    data = json_bytes(part.value)
     length = f"Content-Length: {len(data)}\r\n" if sized else ""
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="{part.name}"\r\nContent-Type: application/json\r\n{length}\r\n'
     return head.encode(), data, b"\r\n"
 
 
-def _json(value: JsonValue) -> bytes:
+def json_bytes(value: Any) -> bytes:
+    """Return a value as it is sent: equal values give equal bytes."""
     return canonical_json(value).encode("utf-8", "replace")  # half a pair of surrogates is no UTF-8

@@ -6,9 +6,12 @@ from functools import cached_property
 from typing import Any
 
 from harness.dataset import Dataset
-from harness.mirror.call import Call
-from harness.mirror.examples import EXAMPLES_AT_ONCE, Example, example_of, is_same
+from harness.mirror.call import Call, json_bytes
+from harness.mirror.examples import Example, example_of, is_same
 from harness.mirror.redaction import Redactions
+
+EXAMPLES_AT_ONCE = 100
+_BYTES_AT_ONCE = 10_000_000  # LangSmith takes 20 MB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,9 +57,23 @@ class Collection:
 
     def _in_groups(self, examples: Iterable[Example]) -> Iterator[Call]:
         path = f"/v1/platform/datasets/{self.id}/examples"
-        every = list(examples)
-        for some in (every[start : start + EXAMPLES_AT_ONCE] for start in range(0, len(every), EXAMPLES_AT_ONCE)):
+        for some in _groups(examples):
             yield Call(f"examples {some[0].id}", "POST", path, parts=tuple(part for one in some for part in one.parts))
+
+
+def _groups(examples: Iterable[Example]) -> Iterator[list[Example]]:
+    """Yield examples together, as many as one request may hold by their number and their size."""
+    some: list[Example] = []
+    size = 0
+    for one in examples:
+        own = sum(len(json_bytes(part.value)) for part in one.parts)
+        if some and (len(some) == EXAMPLES_AT_ONCE or size + own > _BYTES_AT_ONCE):
+            yield some
+            some, size = [], 0
+        some.append(one)
+        size += own
+    if some:
+        yield some
 
 
 def commit_tag(commit: str) -> str:

@@ -6,11 +6,9 @@ from typing import Any, NamedTuple
 from pydantic import JsonValue
 
 from harness.dataset import Case
-from harness.mirror.call import Part
+from harness.mirror.call import Part, json_bytes
 from harness.mirror.ids import example_id
-from harness.schema import canonical_json
 
-EXAMPLES_AT_ONCE = 100
 _OWN = "langgraph_harness"
 _SPLIT = "dataset_split"
 _BASE = "base"
@@ -39,13 +37,14 @@ def example_of(case: Case, dataset: str) -> Example:
     stored: dict[str, JsonValue] = case.model_dump(mode="json", exclude_defaults=True)
     own = {name: value for name, value in stored.items() if name not in _ELSEWHERE}
     inputs, expected = stored["inputs"], stored.get("expected")
-    plain = isinstance(inputs, dict)
+    own |= {} if isinstance(inputs, dict) else {"wrapped": True}
+    own |= {"tags": [_BASE]} if case.tags == (_BASE,) else {}
     return Example(
         id=example_id(dataset, case.id),
         case=case.id,
         inputs=inputs if isinstance(inputs, dict) else {"input": inputs},
         outputs=expected if isinstance(expected, dict) else {},
-        metadata={**case.metadata, _OWN: {"case": case.id, **own, **({} if plain else {"wrapped": True})}},
+        metadata={**case.metadata, _OWN: {"case": case.id, **own}},
         split=case.tags or (_BASE,),
     )
 
@@ -55,7 +54,7 @@ def is_same(example: Example, served: Mapping[str, Any]) -> bool:
     metadata = dict(served.get("metadata") or {})
     split = metadata.pop(_SPLIT, [_BASE])
     there = [served.get("inputs") or {}, served.get("outputs") or {}, metadata, sorted([split] if isinstance(split, str) else split)]
-    return canonical_json([example.inputs, example.outputs, example.metadata, sorted(example.split)]) == canonical_json(there)
+    return json_bytes([example.inputs, example.outputs, example.metadata, sorted(example.split)]) == json_bytes(there)
 
 
 def case_rows(served: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -73,6 +72,7 @@ def _foreign(one: Mapping[str, Any], metadata: dict[str, Any], split: Any) -> di
 
 def _ours(one: Mapping[str, Any], metadata: dict[str, Any], split: Any, own: dict[str, Any]) -> dict[str, Any]:
     inputs = one.get("inputs") or {}
-    row = {"id": own.pop("case", one["id"]), "inputs": inputs.get("input") if own.pop("wrapped", False) else inputs, **own}
     tags = [split] if isinstance(split, str) else split or []
-    return {**row, "expected": one.get("outputs") or {}, "metadata": metadata, "tags": [] if tags == [_BASE] else tags}
+    tags = own.pop("tags", []) if tags == [_BASE] else tags
+    row = {"id": own.pop("case", one["id"]), "inputs": inputs.get("input") if own.pop("wrapped", False) else inputs, **own}
+    return {**row, "expected": one.get("outputs") or {}, "metadata": metadata, "tags": tags}

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any, NamedTuple
 
 from harness.cassette.redact import Redactor
+from harness.errors import RedactionError
 from harness.mirror.call import Call, Part
 from harness.mirror.examples import Example
 from harness.schema import canonical_json, read_json
@@ -58,7 +59,11 @@ class Redactions:
             return value
         for secret in self.redactor.secrets_in(text):
             self.found[Redacted(place, secret.kind, secret.fingerprint)] = None
-        return _with_ids(read_json(clean), value)
+        try:
+            return _with_ids(read_json(clean), value)
+        except ValueError:
+            message = f"the redactors of the config leave no JSON of {place!r}; nothing of it was sent"
+            raise RedactionError(message) from None
 
 
 def _with_ids(changed: Any, original: Any) -> Any:

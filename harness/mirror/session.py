@@ -116,6 +116,12 @@ class Mirror:
         document = feedback(self.id, 1, said, at=written_moment(self.ended), session_id=self.id)
         return self.collection.redactions.call(Call(f"feedback {document['id']}", "POST", "/feedback", document))
 
+    def baseline_call(self) -> Call:
+        """Return the request that makes the experiment the one that others of its dataset are shown against."""
+        dataset = self.collection.id
+        document: JsonValue = {"baseline_experiment_id": self.id}
+        return Call(f"baseline {dataset} {self.id}", "PATCH", f"/datasets/{dataset}", document)
+
     def _metadata(self) -> dict[str, JsonValue]:
         suite = self.suite
         own: dict[str, JsonValue] = {

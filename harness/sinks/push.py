@@ -52,7 +52,8 @@ class Arrival:
 class Push:
     """Pushes one suite of an experiment. `trials` reads the wanted ones anew, `exchanges` those that a trial was played from.
 
-    `known` are the keys of calls that were acknowledged before.
+    `known` are the keys of calls that were acknowledged before; with `is_baseline` it becomes the baseline of its dataset, once all of
+    it is there.
     """
 
     mirror: Mirror
@@ -61,6 +62,7 @@ class Push:
     trials: Callable[[], Iterable[Trial]]
     exchanges: Callable[[Trial], Sequence[Exchange]]
     known: frozenset[str] = frozenset()
+    is_baseline: bool = False
     arrival: Arrival = dataclasses.field(init=False)
     _there: Counter[str] = dataclasses.field(default_factory=Counter)
     _done: set[str] = dataclasses.field(default_factory=set)
@@ -68,7 +70,7 @@ class Push:
 
     def __post_init__(self) -> None:
         self.arrival = Arrival(self.mirror.survey.trials)
-        self._done |= self.known
+        self._done |= {key for key in self.known if key.startswith("trace ")}  # the rest is asked for
 
     @property
     def _reading(self) -> Reading:
@@ -95,6 +97,8 @@ class Push:
         self._tag(version)
         self._say_verdict()
         self._verify()
+        if self.is_baseline and self.arrival.is_complete:
+            self._make_baseline()
 
     def lacking(self) -> Iterator[Call]:
         """Yield the calls that were not acknowledged, as far as they can be told without asking."""
@@ -107,12 +111,15 @@ class Push:
         return reply
 
     def _note(self, call: Call, reply: Reply) -> None:
-        self.notes.note(call.key)
+        self._count(call, reply)
         self._done.add(call.key)
+
+    def _count(self, call: Call, reply: Reply) -> None:
+        self.notes.note(call.key)
         self.arrival.changes += reply.is_done
 
     def _make_dataset(self) -> None:
-        making = DatasetPush(self.mirror.collection, self.sender, self._note)
+        making = DatasetPush(self.mirror.collection, self.sender, self._count)
         found = making.run()
         self._versions = making.versions
         self.mirror = dataclasses.replace(self.mirror, collection=making.collection)
@@ -189,13 +196,18 @@ class Push:
             self._send(call)
         self._done.add(call.key)
 
+    def _make_baseline(self) -> None:
+        found = self._reading.dataset(self.mirror.collection.name) or {}
+        if found.get("baseline_experiment_id") != self.mirror.id:
+            self._send(self.mirror.baseline_call())
+
     def _verify(self) -> None:
         """Look until every run and every feedback is there; LangSmith may take its time after it has taken them."""
         for pause_s in _LOOKS_S:
             if pause_s:
                 self.sender.pause(pause_s)
             self._there = self._reading.runs(self.mirror.id)
-            lost = [trace for trial in self.trials() if self._there[trace := self.mirror.trace_id(trial)] != runs_in(trial)]
+            lost = [trace for trial in self.trials() if self._there[trace := self.mirror.trace_id(trial)] < runs_in(trial)]
             self.arrival.there = self.arrival.expected - len(lost)
             if not lost:
                 self._complete_feedback()

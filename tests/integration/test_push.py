@@ -200,6 +200,17 @@ def test_cases_with_a_tag_can_be_pushed_by_themselves(ran, hub):
     assert ran.harness("push", "--tag", "odd").out.startswith("agent: 2 of 2 traces are in LangSmith")
 
 
+def test_a_whole_experiment_becomes_the_baseline(ran, hub):
+    """With --baseline the dataset names it; a part of one is refused."""
+    assert ran.harness("push", "--baseline").code == 0
+    answer = ran.harness("push", "--baseline", "--failing")
+
+    (session,) = hub.workspace.sessions
+    (dataset,) = hub.workspace.datasets.values()
+    assert dataset["baseline_experiment_id"] == session
+    assert (answer.code, answer.err) == (2, "harness: --baseline is for whole experiments, not for --failing or --tag\n")
+
+
 def test_a_tag_that_no_case_has_is_refused(ran, hub):
     """Nothing is sent, and the line says what was looked for."""
     answer = ran.harness("push", "--tag", "none")

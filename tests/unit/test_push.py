@@ -408,6 +408,22 @@ def test_an_edited_case_becomes_a_new_version_of_its_example():
     assert run["extra"]["metadata"]["example_version"] == example["modified_at"]
 
 
+def test_an_experiment_becomes_the_baseline_once_it_is_whole():
+    """What is not there in full is no baseline; a second push finds it to be so and changes nothing."""
+    workspace, trials = Workspace(), three()
+    taking = workspace._take_traces
+    workspace._take_traces = lambda parts: (413, {"detail": "too large"})
+    for take in (workspace._take_traces, taking, taking):
+        workspace._take_traces = take
+        changes = workspace.changes
+        pushed = push(workspace, trials)
+        pushed.is_baseline = True
+        arrival = pushed.run()
+        (dataset,) = workspace.datasets.values()
+        assert dataset.get("baseline_experiment_id") == (pushed.mirror.id if arrival.is_complete else None)
+    assert workspace.changes == changes
+
+
 def test_a_dataset_that_somebody_made_before_keeps_its_id():
     """The name decides; examples and experiment go to the dataset that is there."""
     workspace, trials = Workspace(), three()
