@@ -106,8 +106,8 @@ class _Pushed:
         mirrors = self._mirrors(remote.owner)
         with kept.noting():
             pushes = [
-                Push(mirror, sender, kept, partial(self._trials, mirror.suite), self._exchanges(mirror.suite), known, baseline)
-                for mirror in mirrors
+                Push(mirror, sender, kept, partial(self._trials, mirror.suite), self._exchanges(mirror.suite), known, is_first and baseline)
+                for mirror, is_first in _first_of_dataset(mirrors)
             ]
             remote.learn(Reading(sender))
             arrivals = [push.run() for push in pushes]
@@ -132,6 +132,7 @@ class _Pushed:
     def _mirrors(self, owner: str) -> "list[Mirror]":
         from harness.mirror import Collection, Mirror, dataset_id, survey
 
+        _refuse_namesakes(self._head.suites)
         verdicts = {summary.provenance.name: summary.verdict for summary in judged(self._config, self._folder, self._head)}
         mirrors = []
         for suite in self._head.suites:
@@ -185,6 +186,24 @@ class _Pushed:
 
         as_played = suite.name in store.suites_as_played(self._root, self._head, list(self._folder.cases()))
         return lambda trial: store.played_exchanges(self._root, self._head, trial) if as_played else ()
+
+
+def _first_of_dataset(mirrors: "Sequence[Mirror]") -> "Iterator[tuple[Mirror, bool]]":
+    """Yield each with whether it is the first one over its dataset, which can have one baseline."""
+    seen: set[str] = set()
+    for mirror in mirrors:
+        yield mirror, mirror.collection.name not in seen
+        seen.add(mirror.collection.name)
+
+
+def _refuse_namesakes(suites: "Sequence[SuiteProvenance]") -> None:
+    """Refuse datasets of one name that are several files: in LangSmith they would be one dataset."""
+    paths: dict[str, str] = {}
+    for suite in suites:
+        other = paths.setdefault(Path(suite.dataset).stem, suite.dataset)
+        if other != suite.dataset:
+            message = f"{other} and {suite.dataset} have one name, and would be one dataset in LangSmith; rename one and run again"
+            raise UsageError(message)
 
 
 def _tell(mirror: "Mirror", arrival: "Arrival") -> None:

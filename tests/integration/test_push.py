@@ -211,6 +211,50 @@ def test_a_whole_experiment_becomes_the_baseline(ran, hub):
     assert (answer.code, answer.err) == (2, "harness: --baseline is for whole experiments, not for --failing or --tag\n")
 
 
+def test_variants_are_experiments_of_one_dataset(ran, hub):
+    """Each variant is an experiment of its own, the first one the baseline; a second push changes nothing."""
+    ran.suite('routes.classify = "kind"', tables="[suites.agent.variants.other]\nmodel = 'gpt-4o-mini'")
+    ran.edit("agent.py", "def build():", "def build(model=None):")
+    assert ran.harness("run", "--variant", "default", "--variant", "other").code in {1, 4}
+    first = ran.harness("push", "--baseline")
+    changes = hub.workspace.changes
+
+    second = ran.harness("push", "--baseline")
+
+    (dataset,) = hub.workspace.datasets.values()
+    names = {session["id"]: session["extra"]["metadata"]["langgraph_harness"]["variant"] for session in hub.workspace.sessions.values()}
+    assert (first.code, second.code) == (0, 0)
+    assert [line.partition(":")[0] for line in first.out.splitlines()] == ["agent", "agent@other"]
+    assert sorted(names.values()) == ["default", "other"]
+    assert names[dataset["baseline_experiment_id"]] == "default"
+    assert hub.workspace.changes == changes
+
+
+def test_datasets_of_one_name_are_refused(ran, hub):
+    """In LangSmith they would be one, and each push would change what the other sent."""
+    ran.suite(
+        'routes.classify = "kind"', tables='[suites.more]\ngraph = "agent.py:build"\ndataset = "other/agent.jsonl"\ncassettes = "agent"'
+    )
+    ran.cases(case(0), name="other/agent.jsonl")
+    ran.harness("run")
+
+    answer = ran.harness("push")
+
+    assert (answer.code, answer.err.count("\n"), hub.asked) == (2, 1, [])
+    assert "datasets/agent.jsonl and other/agent.jsonl have one name" in answer.err
+
+
+def test_an_imported_experiment_is_refused(world, hub):
+    """Its inputs are not known."""
+    world.write("runs.jsonl", '{"case": "a", "score": 1.0}')
+    world.harness("import", "json", "runs.jsonl", "--suite", "desk")
+
+    answer = world.harness("push")
+
+    assert (answer.code, answer.err.count("\n"), hub.asked) == (2, 1, [])
+    assert "was imported: its inputs are not known, so it cannot be pushed" in answer.err
+
+
 def test_a_tag_that_no_case_has_is_refused(ran, hub):
     """Nothing is sent, and the line says what was looked for."""
     answer = ran.harness("push", "--tag", "none")
