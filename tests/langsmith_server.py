@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +30,11 @@ class Server(ThreadingHTTPServer):
     def address(self) -> str:
         """Return the address to give to a client."""
         return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request, client_address):
+        """Say nothing of a client that has left; all else is an error of the double."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     def put(self, name: str, manifest: dict) -> str:
         """Add a commit to a prompt and return its hash."""

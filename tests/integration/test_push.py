@@ -1,10 +1,14 @@
 """`harness push` and `harness dataset`: the real command, over real HTTP, to a strict double; LangSmith's own client reads it back."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 import warnings
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from langsmith import Client
@@ -15,6 +19,7 @@ from letters import AGENT, RULES, case
 from harness.dataset import parse
 from harness.ledger import ledger_of
 
+ROOT = Path(__file__).parents[2]
 DATASET = "11111111-2222-4333-8444-555555555555"
 EXAMPLE = "66666666-2222-4333-8444-555555555555"
 
@@ -149,6 +154,31 @@ def test_a_push_goes_on_where_it_was_cut_off(ran, hub):
     assert (answer.code, answer.err) == (0, "")
     assert len([run for run in hub.workspace.runs.values() if "parent_run_id" not in run]) == 6
     assert not (folder(ran) / "push" / "spool.jsonl").exists()
+
+
+def test_a_push_that_is_killed_goes_on(ran, hub):
+    """Kill -9 in the middle of the traces: what was acknowledged is in the ledger, and --resume brings the rest, nothing twice."""
+    started = threading.Event()
+    process = None
+
+    def kill(_number):
+        if len([path for _, path in hub.workspace.log if path == "/runs/multipart"]) == 2:
+            started.wait()
+            process.kill()
+            process.wait()
+            hub.workspace.plan = lambda number: None
+
+    hub.workspace.plan = kill
+    process = subprocess.Popen([sys.executable, "-m", "harness.cli", "push"], cwd=ran.root, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    started.set()
+    process.wait()
+
+    answer = ran.harness("push", "--resume")
+
+    assert process.returncode == -signal.SIGKILL
+    assert (answer.code, answer.err) == (0, "")
+    assert len([run for run in hub.workspace.runs.values() if "parent_run_id" not in run]) == 6
+    assert hub.workspace.invalid == []
 
 
 def test_resume_without_a_push_is_refused(ran, hub):
