@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import warnings
 from decimal import Decimal
@@ -20,6 +21,7 @@ from harness.dataset import parse
 from harness.ledger import ledger_of
 
 ROOT = Path(__file__).parents[2]
+NO_KEY = {name: value for name, value in os.environ.items() if not name.startswith("LANG")} | {"PYTHONPATH": str(ROOT)}
 DATASET = "11111111-2222-4333-8444-555555555555"
 EXAMPLE = "66666666-2222-4333-8444-555555555555"
 
@@ -346,12 +348,20 @@ def test_the_key_stands_in_no_file_and_no_line(ran, hub):
     assert KEY not in answer.out + answer.err + printed + "".join(kept)
 
 
-def test_a_push_loads_no_graph():
-    """Neither LangGraph nor LangSmith is loaded to look at the command."""
-    code = "import sys; import harness.cli, harness.cli.push; print({'langgraph', 'langsmith'} & set(sys.modules))"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+def test_looking_at_a_push_loads_no_graph(ran):
+    """Neither LangGraph nor LangSmith's SDK is loaded to print what would be sent."""
+    code = """
+        import sys
+        from click.testing import CliRunner
+        from harness.cli import main
+        answer = CliRunner().invoke(main, ["push", "--dry-run"])
+        print(answer.exit_code, {"langgraph", "langchain_core", "langsmith", "vcr"} & set(sys.modules))
+    """
+    answer = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], cwd=ran.root, env=NO_KEY, capture_output=True, text=True, check=True
+    )
 
-    assert answer.stdout == "set()\n"
+    assert answer.stdout == "0 set()\n"
 
 
 def test_a_dataset_comes_back_as_it_was_pushed(ran, hub):
