@@ -60,12 +60,14 @@ export function GraphView({ graph, suite, note, path, edges, suspect }: { graph:
   const trials = new Map(graph.nodes.map((node) => [node.name, node.trials]));
   const wayClass = (index: number) => {
     const edge = graph.edges[index]!;
-    return one ? (taken.has(edge.name) ? "way on" : "way off") : edge.trials ? "way" : "way none";
+    const kind = edge.labels.length ? " choice" : "";
+    return one ? (taken.has(edge.name) ? `way on${kind}` : `way off${kind}`) : edge.trials ? `way${kind}` : `way none${kind}`;
   };
   return (
     <>
       {!graph.declared && <p class="hint">{graph.unknown && <><T>{graph.unknown}</T>; </>}drawn are the ways that trials went.</p>}
       {note && <p><T>{note}</T></p>}
+      {graph.edges.some((edge) => edge.labels.length) && <p class="hint">Dashed ways are chosen by a router{!one && "; red is what no trial took"}.</p>}
       <div class="scroll graph" tabIndex={0} role="region" aria-label={`Graph of ${visible(suite)}`}>
         <svg viewBox={`0 0 ${width} ${height}`} width={width} style={{ minWidth: `${width * LEAST}px` }} role="group" aria-label={one ? "The graph with the path of this trial" : "The graph with how many trials took each edge"}>
           <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L8 4L0 8z" /></marker></defs>
