@@ -10,7 +10,7 @@ export interface Moved {
 }
 export interface Spending { calls: number; tokens: number | null; cost_usd: number | null; latency_s: number | null }
 export interface Comparison {
-  experiment: string; commit: string | null; finished_at: string | null; forced: boolean; sentence: string; unlike: string[];
+  experiment: string; commit: string | null; finished_at: string | null; forced: boolean; blessed: boolean; base: string; sentence: string; unlike: string[];
   counts: Record<string, number>; cases: number; measured: number; movements: Record<string, string[]>; transcripts: boolean; moved: Moved[]; more: number;
   flips: Record<string, [string, string, number][]>; changed: Changed[]; spent: { node: string; before: Spending; after: Spending }[];
 }

@@ -111,8 +111,8 @@ function Against({ report, suite, comparison }: { report: Report; suite: Suite; 
     <div class="against">
       <p><strong><T>{comparison.sentence}</T></strong></p>
       <p class="hint">
-        Against the baseline of experiment <T>{comparison.experiment}</T>{comparison.commit && <> at commit <code>{comparison.commit.slice(0, 10)}</code></>}{comparison.forced && ", blessed by force"}.
-        {worse.length + untold.length > 0 && !comparison.transcripts && " That experiment is not in this folder: a baseline holds how each case stood, and no transcripts."}
+        {comparison.blessed ? "Against the baseline of" : <>The baseline is here what it was compared with: <T>{comparison.base}</T> of</>} experiment <T>{comparison.experiment}</T>{comparison.commit && <> at commit <code>{comparison.commit.slice(0, 10)}</code></>}{comparison.forced && ", blessed by force"}.
+        {worse.length + untold.length > 0 && !comparison.transcripts && " That experiment has no transcript of them in this folder: a baseline holds how each case stood, and no more."}
       </p>
       {comparison.unlike.map((what) => <p class="warning">Not alike: <T>{what}</T></p>)}
       {worse.length > 0 && <Movement title={`What got worse: ${plural(number("worse", "crashed"), "case")}`} moved={worse} suite={suite} report={report} />}

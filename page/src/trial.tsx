@@ -36,7 +36,7 @@ export function TrialView({ report, suite, id, repeat, route }: { report: Report
       <PromptChanges suite={known} moved={moved} misses={loaded?.trial?.misses ?? []} />
       <section><h2>Path</h2><GraphView graph={known.graph} suite={suite} path={report.path(row)} edges={report.edges(row)} suspect={pointed === null ? undefined : report.path(row)[pointed]} /></section>
       {loaded && (loaded.trial ? <Transcript trial={loaded.trial} base={loaded.base} moved={loaded.base ? moved : undefined} pointed={pointed} asked={asked !== null} /> : (
-        <p>The transcript of this trial is left out of the report for its size; <code>harness show {report.head.experiment.id} <T>{quoted(id)}</T></code> tells it.</p>
+        <p>The transcript of this trial is left out of the report for its size; <code>harness show {report.head.experiment.id} <T>{named(report, known, id)}</T></code> tells it.</p>
       ))}
       {loaded?.trial && !(loaded.trial.trace.unseen ?? []).includes("states") && <Closer report={report} suite={known} id={id} />}
     </>
@@ -66,13 +66,18 @@ function Neighbours({ report, row, suite }: { report: Report; row: number; suite
   );
 }
 
+/** A case as a command is given it. */
+function named(report: Report, suite: Suite, id: string): string {
+  const { suite: name, variant } = suite.provenance;
+  const several = report.head.suites.length > 1;
+  return [quoted(id), ...(several ? ["--suite", quoted(name)] : []), ...(several || variant !== "default" ? ["--variant", quoted(variant)] : [])].join(" ");
+}
+
 /** What a trial does not hold, and the commands that show it. */
 function Closer({ report, suite, id }: { report: Report; suite: Suite; id: string }) {
-  const { suite: name, variant } = suite.provenance;
-  const where = `${report.head.suites.length > 1 ? ` --suite ${quoted(name)}` : ""}${variant !== "default" ? ` --variant ${quoted(variant)}` : ""}`;
   return (
     <p class="hint">A trial holds what its nodes wrote, not the whole state after each step: reducers decide what becomes of it.{" "}
-      <code>harness show {report.head.experiment.id} <T>{`${quoted(id)}${where}`}</T> --states</code> runs the case again on its cassette, and shows every state.</p>
+      <code>harness show {report.head.experiment.id} <T>{named(report, suite, id)}</T> --states</code> runs the case again on its cassette, and shows every state.</p>
   );
 }
 

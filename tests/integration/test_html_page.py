@@ -281,7 +281,7 @@ def test_failing_transcripts_that_find_no_room_are_told(reader, monkeypatch):
 
     page.wait_for_selector("code >> text=harness show")
     assert page.inner_text("code >> text=harness show") == f"harness show {reported.NOW} 'it'\"'\"'s $HOME'"
-    assert "1 of trials that did not pass are left out" in page.inner_text("footer")
+    assert "those of 1 trial that did not pass are left out" in page.inner_text("footer")
 
 
 def test_a_stale_case_is_not_called_worse(reader):

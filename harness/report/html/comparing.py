@@ -39,12 +39,15 @@ def section(paired: Paired, evidence: Evidence, transcripts: Transcripts) -> dic
     baseline, comparison, now = paired
     pairs = sorted((one for one in comparison.pairs if one.movement != "same" or one.drift), key=_rank)
     told = frozenset(one.case for one in pairs[:LISTED])
-    before, after = (_first_trials(evidence, name, told, now.name) for name in (baseline.experiment, evidence.head.id))
+    sides = ((baseline.experiment, baseline.standings.name), (evidence.head.id, now.name))
+    before, after = (_first_trials(evidence, experiment, told, suite) for experiment, suite in sides)
     return {
         "experiment": baseline.experiment,
         "commit": baseline.commit,
         "finished_at": baseline.finished_at,
         "forced": baseline.forced,
+        "blessed": evidence.blessed,
+        "base": baseline.standings.name,
         "sentence": sentence(comparison.model_copy(update={"base": "the baseline"})),
         "unlike": list(comparison.unlike),
         "counts": comparison.counts,
