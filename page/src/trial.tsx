@@ -214,7 +214,7 @@ function StepView({ step, trial, state, other, index, open, side }: { step: Step
       {calls.map((call) => <CallView call={call} />)}
       {tools.map((tool) => <ToolView tool={tool} />)}
       <details open={open ?? side === "Baseline"}>
-        <summary>{written.length ? visible(`Wrote ${written.map((one) => one.key).slice(0, 6).join(", ")}`) : "Wrote nothing that is known"}</summary>
+        <summary>{written.length ? visible(`Wrote ${written.map((one) => one.key).slice(0, 6).join(", ")}`) : step.interrupted ? "Wrote nothing: it stopped for a human" : "Wrote nothing that is known"}</summary>
         {written.length > 0 ? (
           <dl>{written.map((one) => (
             <>
@@ -281,8 +281,8 @@ function Ended({ trial, base }: { trial: Trial; base?: Trial }) {
   return (
     <>
       {text == null && state === undefined && <p>No text and no state is known.</p>}
-      {text != null && <><h3>Last message</h3>{base && base.trace.text !== text && <div class="went"><span class="mark">−</span><Long text={base.trace.text ?? "(none)"} /></div>}<Long text={text} /></>}
-      {(interrupts ?? []).map((one) => <><h3>Waits for a human at <T>{one.node ?? "a node"}</T></h3><Json value={one.payload ?? null} /></>)}
+      {text != null && <><h3>Last message</h3>{base && base.trace.text !== text && <div class="went"><span class="mark">−</span><Long text={base.trace.text ?? "(none)"} /></div>}{text ? <Long text={text} /> : <p class="hint">It is empty.</p>}</>}
+      {(interrupts ?? []).map((one) => <><h3>Waits for a human{one.node && <> at <T>{one.node}</T></>}</h3><Json value={one.payload ?? null} /></>)}
       {state !== undefined && <details><summary>Final state</summary><Json value={state} /></details>}
     </>
   );

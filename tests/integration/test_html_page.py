@@ -7,7 +7,7 @@ import browser
 import pytest
 import reported
 
-from harness.coverage import Shape
+from harness.coverage import Edge, Shape
 from harness.report.html import html
 from harness.trace import NodeStep, Place
 
@@ -231,6 +231,37 @@ def test_paper_shows_what_the_screen_folds(regression):
 
     sees(page, "details:not([open])", [])
     assert [page.is_visible(one) for one in ("header nav", "button.switch", "nav.neighbours", "#step-1")] == [False, False, False, True]
+
+
+def test_paper_is_light_whatever_the_screen_is(regression):
+    """Printed from a dark screen, lines that went and came are dark on light, and no colour of the dark stays."""
+    page = regression.open(VIEWS["case"], color_scheme="dark")
+    page.wait_for_selector("#step-1")
+    page.emulate_media(media="print", color_scheme="dark")
+    for theme in ("auto", "light", "dark"):
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+        shown = page.evaluate("['.diff .went', 'body'].map(one => getComputedStyle(document.querySelector(one)).backgroundColor)")
+        assert shown == ["rgb(251, 227, 225)", "rgb(255, 255, 255)"]
+
+
+def test_a_node_that_leads_to_itself_keeps_its_label_apart(reader):
+    """No label of an edge lies on another one, those of loops neither."""
+    ways = ("agent", "agent"), ("agent", "tools"), ("tools", "agent"), ("agent", "__end__"), ("__start__", "agent"), ("tools", "tools")
+    edges = tuple(Edge(source=source, target=target, labels=("x",)) for source, target in ways)
+    reader.write(reported.page(suites=(reported.provenance(shape=Shape(edges=edges)),)))
+    page = reader.open(VIEWS["suite"])
+    page.wait_for_selector(".graph .plate")
+
+    plates = page.locator(".graph .plate").evaluate_all(
+        "all => all.map(one => { const b = one.getBoundingClientRect(); return [b.x, b.y, b.right, b.bottom] })"
+    )
+    over = [
+        (one, other)
+        for one, other in itertools.combinations(plates, 2)
+        if one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+    ]
+    assert len(plates) == 6
+    assert over == []
 
 
 def test_without_scripts_a_line_says_so(regression):
