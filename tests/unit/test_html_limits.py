@@ -5,7 +5,9 @@ import hashlib
 import pytest
 import reported
 
+from harness.compare import compare
 from harness.experiment import Bound
+from harness.report import markdown
 from harness.report.html import transcripts
 from harness.terms import NonInferiority
 
@@ -43,6 +45,19 @@ def test_a_baseline_beside_a_stale_trial_is_no_divergence() -> None:
 
     assert {one["movement"] for one in section["moved"]} == {"stale"}
     assert {one["parted"] for one in section["moved"]} == {None}
+
+
+def test_the_summary_names_what_got_worse_before_what_is_stale() -> None:
+    """However many cases are stale, those that got worse come first, and figures of other cases are said to be such."""
+    stale = reported.GOOD[0].model_copy(update={"outcome": "stale", "scores": ()})
+    given = reported.evidence((stale, *reported.WORSE[1:]), before=reported.GOOD)
+    now = reported.baseline(stale, *reported.WORSE[1:]).standings
+    lines = markdown.markdown(given.head.id, given.summaries, {"desk": compare(given.baselines["desk"].standings, now)}).splitlines()
+
+    told = [line for line in lines if line.startswith("| case-")]
+    assert told[:3] == ["| case-1 | worse | pass; classify: technical | fail; classify: billing |", *told[1:3]]
+    assert [line.split(" | ")[1] for line in told[:3]] == ["worse", "worse", "stale"]
+    assert "These figures are of each side's own cases: 3 of 4 cases could be compared." in lines
 
 
 def test_every_case_that_moved_is_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
