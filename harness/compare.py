@@ -32,7 +32,7 @@ class CasePair(Value):
     `movement` is that of its pass rate; a case of which a trial crashed, is stale or could not be scored, on either side, is
     `crashed`, `stale` or `unscored`, unless it is so on both sides and nothing moved: then it is `same`, and `unmeasured`.
     `flips` are the routers that decided otherwise, with the decision before and after. `drift` names what else changed: the route
-    (visits, decisions), arguments of tools, the content.
+    (visits, decisions), arguments of tools, the content; of a stale side it is not known what the case would have done.
     """
 
     case: str
@@ -195,6 +195,8 @@ def _movement(base: Standing, candidate: Standing) -> Movement:
 
 
 def _drift(base: Standing, candidate: Standing, flips: Mapping[str, object]) -> Iterator[Drift]:
+    if base.had("stale") or candidate.had("stale"):
+        return
     if flips or base.path != candidate.path:
         yield "routing"
     if base.tools != candidate.tools:
