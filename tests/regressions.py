@@ -30,7 +30,7 @@ class Regression:
 
 
 def copy_of(suite, folder):
-    """Return a copy of one reference suite in this folder, to be edited."""
+    """Return a copy of one reference suite in this folder, with its baseline, to be edited."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(ROOT / "graphs", folder / "graphs", ignore=shutil.ignore_patterns("__pycache__"))
     if (ROOT / "cassettes" / suite).is_dir():  # a suite with a script may have none
@@ -38,6 +38,10 @@ def copy_of(suite, folder):
     (folder / "datasets").mkdir()
     shutil.copy(ROOT / "datasets" / f"{suite}.jsonl", folder / "datasets")
     shutil.copy(ROOT / "harness.toml", folder)
+    baseline = ROOT / "reports" / "baselines" / f"{suite}.json"
+    if baseline.is_file():
+        (folder / "reports" / "baselines").mkdir(parents=True)
+        shutil.copy(baseline, folder / "reports" / "baselines")
     return folder
 
 

@@ -85,7 +85,13 @@ def _asked(of: SuiteProvenance) -> dict[str, str]:
 def _gate(name: str, verdict: SuiteVerdict, experiment: str) -> str:
     closer = f"look closer: harness show {shell_word(experiment)}"
     problem = _problem("failure", verdict.verdict, verdict.reasons, closer) if _fails(verdict) else ""
-    return _element(name, GATE, "", problem)
+    return _element(name, GATE, "", problem + _notes(verdict.notes))
+
+
+def _notes(notes: tuple[str, ...]) -> str:
+    """Return what the verdict notes, such as a quarantine that is over."""
+    text = escape("\n".join(visible(note) for note in notes))
+    return f"<system-out>{text}</system-out>\n" if notes else ""
 
 
 def _fails(verdict: SuiteVerdict) -> bool:

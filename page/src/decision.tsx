@@ -103,7 +103,7 @@ function Named({ text, suite }: { text: string; suite: Suite }) {
 }
 
 function Against({ report, suite, comparison }: { report: Report; suite: Suite; comparison: Comparison }) {
-  const worse = comparison.moved.filter((one) => ["worse", "crashed", "unscored", "only in base"].includes(one.movement));
+  const worse = comparison.moved.filter((one) => ["worse", "crashed", "stale", "unscored", "only in base"].includes(one.movement));
   const others = comparison.moved.filter((one) => !worse.includes(one));
   return (
     <div class="against">
@@ -214,7 +214,7 @@ function Failing({ report, suite }: { report: Report; suite: Suite }) {
   if (!rows.length) return null;
   return (
     <details open={decisive.length > 0 && !suite.comparison}>
-      <summary>{plural(rows.length, "trial")} that did not pass{decisive.length > 0 ? `, ${count(decisive.length)} of them decisive` : ", left to the bounds"}</summary>
+      <summary>{plural(rows.length, "trial")} that did not pass{decisive.length > 0 ? `, ${count(decisive.length)} of them decisive` : ", none of them decisive"}</summary>
       <ul class="moved">
         {told.map((row) => (
           <li><Badge word={report.outcome(row)} /> <a href={toCase(suite.name, report.plain.case[row]!, report.plain.repeat[row])}><T>{name(report, row)}</T></a><span class="why"><T>{report.reason(row)}</T></span></li>

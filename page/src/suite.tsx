@@ -124,7 +124,8 @@ function Calibration({ one }: { one: Suite["calibration"][number] }) {
 }
 
 function Costs({ suite }: { suite: Suite }) {
-  if (!Object.keys(suite.costs.node).length) return <p>No call was paid for.</p>;
+  const total = suite.metrics.find((metric) => metric.name === "cost_usd.total");
+  if (!Object.keys(suite.costs.node).length) return <p>{total?.value === null ? <>Unknown: <T>{total.why}</T>.</> : "No call was paid for."}</p>;
   return <div class="pair"><Spending by="node" spent={suite.costs.node} /><Spending by="model" spent={suite.costs.model} /></div>;
 }
 
@@ -167,6 +168,7 @@ function Headroom({ report, rows }: { report: Report; rows: number[] }) {
   const least = limited.length ? Math.min(...limited.map((row) => report.plain.limit[row]! - report.plain.steps[row]!)) : null;
   const closest = limited.find((row) => report.plain.limit[row]! - report.plain.steps[row]! === least);
   const hit = rows.filter((row) => report.ends(row) === "limit").length;
+  if (!steps.length) return <p>Unknown: no trial tells its steps.</p>;
   return (
     <>
       <p>

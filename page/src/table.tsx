@@ -22,7 +22,7 @@ const COLUMNS: Column[] = [
   { key: "reason", title: "why", value: (report, row) => report.reason(row) },
 ];
 const OUTCOMES = ["pass", "fail", "error", "stale", "unscored"];
-const MOVEMENTS = ["worse", "crashed", "unscored", "only in candidate", "better", "same"];
+const MOVEMENTS = ["worse", "crashed", "stale", "unscored", "only in candidate", "better", "same"];
 
 type Test = (row: number) => boolean;
 

@@ -28,7 +28,7 @@ export function TrialView({ report, suite, id, repeat, route }: { report: Report
       <Neighbours report={report} row={row} suite={suite} />
       <h1><Badge word={report.outcome(row)} /> <T>{id}</T>{repeat > 1 && ` (${repeat})`}</h1>
       <p class="facts">
-        <a href={toSuite(suite)}><T>{suite}</T></a> · ended with {report.ends(row)} · {plural(report.plain.steps[row] ?? 0, "step")} · {plural(report.plain.calls[row] ?? 0, "model call")} · {count(report.plain.tokens[row])} tokens · {dollars(report.plain.cost_usd[row])} · {seconds(report.plain.duration_s[row])}
+        <a href={toSuite(suite)}><T>{suite}</T></a> · ended with {report.ends(row)} · {amount(report.plain.steps[row], "step")} · {amount(report.plain.calls[row], "model call")} · {amount(report.plain.tokens[row], "token")} · {report.plain.cost_usd[row] === null ? "cost unknown" : dollars(report.plain.cost_usd[row])} · {report.plain.duration_s[row] === null ? "time unknown" : seconds(report.plain.duration_s[row])}
       </p>
       {report.reason(row) && <p class="why"><T>{report.reason(row)}</T></p>}
       {pointed !== null && <p><button type="button" onClick={() => toStep(pointed)}>Go to step {pointed + 1}: <T>{report.path(row)[pointed] ?? "the end"}</T></button></p>}
@@ -40,6 +40,10 @@ export function TrialView({ report, suite, id, repeat, route }: { report: Report
       ))}
     </>
   );
+}
+
+function amount(number: number | null | undefined, noun: string): string {
+  return number == null ? `${noun}s unknown` : plural(number, noun);
 }
 
 function toStep(index: number): void {
@@ -105,7 +109,7 @@ function Transcript({ trial, base, moved, pointed, asked }: { trial: Trial; base
       <section>
         <h2>Steps</h2>
         {Object.keys(states.input).length > 0 && <details><summary>What it began with, as far as the final state shows</summary><dl>{Object.entries(states.input).map(([key, value]) => <><dt><T>{key}</T></dt><dd><Json value={value} /></dd></>)}</dl></details>}
-        {!rows && <p>No step was seen.</p>}
+        {!rows && <p>{(trial.trace.unseen ?? []).includes("steps") ? "The steps of an agent that ran elsewhere are not known." : "No step was taken."}</p>}
         <ol class={`steps${base ? " beside" : ""}`}>
           {base && <li class="heads" aria-hidden="true"><span>Baseline</span><span>Now</span></li>}
           {Array.from({ length: rows }, (_, index) => (
@@ -251,6 +255,7 @@ function Ended({ trial, base }: { trial: Trial; base?: Trial }) {
   const { text, state, interrupts } = trial.trace;
   return (
     <>
+      {text == null && state === undefined && <p>No text and no state is known.</p>}
       {text != null && <><h3>Last message</h3>{base && base.trace.text !== text && <div class="went"><span class="mark">−</span><Long text={base.trace.text ?? "(none)"} /></div>}<Long text={text} /></>}
       {(interrupts ?? []).map((one) => <><h3>Waits for a human at <T>{one.node ?? "a node"}</T></h3><Json value={one.payload ?? null} /></>)}
       {state !== undefined && <details><summary>Final state</summary><Json value={state} /></details>}

@@ -7,6 +7,7 @@ import browser
 import pytest
 import reported
 
+from harness.coverage import Shape
 from harness.report.html import html
 
 VIEWS = {
@@ -103,6 +104,19 @@ def test_an_edge_of_the_graph_leads_to_its_trials(regression):
     page.click(".graph [aria-label='classify → billing: 4 trials']")
 
     sees(page, STATUS, "4 of 4 trials")
+
+
+def test_what_was_not_seen_is_unknown_and_not_nothing(reader):
+    """Of an agent that ran elsewhere, steps, calls, tokens and cost are unknown, never 0."""
+    bare = {"steps": (), "calls": (), "state": None, "text": None, "duration_s": None}
+    elsewhere = reported.trial("case-0", "billing", "technical", **bare, unseen=("steps", "calls", "tools", "states"))
+    reader.write(reported.page((elsewhere,), suites=(reported.provenance(cases=1, shape=Shape(unknown="no graph")),)))
+    page = reader.open(VIEWS["suite"])
+    assert "Unknown: cost unknown in 1 of 1 trial" in page.inner_text("main")
+    assert "Unknown: no trial tells its steps." in page.inner_text("main")
+
+    page = reader.open("#/case/desk/case-0/1")
+    assert page.inner_text(".facts").endswith("steps unknown · model calls unknown · tokens unknown · cost unknown · time unknown")
 
 
 def test_the_path_of_a_trial_is_drawn_on_the_graph(regression):

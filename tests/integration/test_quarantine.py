@@ -67,9 +67,10 @@ def test_it_expires(agent):
     """After its day the case decides again, and the verdict says whose quarantine it was; the others are not touched."""
     agent.suite(tables=OVER)
 
-    ran = agent.harness("run", "--json")
+    ran = agent.harness("run", "--json", "-o", "all.xml")
 
     assert ran.code == 1
+    assert "the quarantine of case 'flaky-1' expired on 2020-01-31" in (agent.root / "all.xml").read_text("utf-8")
     assert ran.json["suites"]["agent"]["reasons"] == ["check 'output' failed in 1 case: flaky-1"]
     (note,) = ran.json["suites"]["agent"]["notes"]
     assert note.startswith(f"the quarantine of case 'flaky-1' expired on 2020-01-31 {WHO}")

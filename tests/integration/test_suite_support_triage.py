@@ -1,19 +1,11 @@
 """The ticket desk against its committed baseline and its first version: what a comparison says of changes that were recorded."""
 
 import json
-import shutil
 
 import pytest
-from regressions import ROOT, copy_of, edit, harness, run
+from regressions import copy_of, edit, harness, run
 
 SUITE = "support_triage"
-
-
-def copied(folder):
-    """Return a copy of the suite with its baseline."""
-    root = copy_of(SUITE, folder)
-    shutil.copytree(ROOT / "reports/baselines", root / "reports/baselines", dirs_exist_ok=True)
-    return root
 
 
 BEFORE = 'prompts_dir = "graphs/prompts"\n'
@@ -39,7 +31,7 @@ CAUGHT = [
 @pytest.mark.parametrize(("file", "edits", "said"), [row[1:] for row in CAUGHT], ids=[row[0] for row in CAUGHT])
 def test_a_regression_is_caught_by_the_baseline(tmp_path, file, edits, said):
     """The gate fails for what the baseline shows, and says which bound."""
-    root = copied(tmp_path)
+    root = copy_of(SUITE, tmp_path)
     edit(root, file, *edits)
 
     document = run(root, SUITE)
@@ -51,7 +43,7 @@ def test_a_regression_is_caught_by_the_baseline(tmp_path, file, edits, said):
 
 def test_a_no_op_edit_passes_against_the_baseline(tmp_path):
     """Another order of definitions changes no figure: the bounds are evaluated, and hold."""
-    root = copied(tmp_path)
+    root = copy_of(SUITE, tmp_path)
     edit(root, "graphs/support_triage.py", ('    priority = state["priority"]\n', '    priority = {**state}["priority"]\n'))
 
     document = run(root, SUITE)
@@ -64,7 +56,7 @@ def test_a_no_op_edit_passes_against_the_baseline(tmp_path):
 
 def test_the_second_version_beats_the_first(tmp_path):
     """v1 against v2 on the recordings: 52 tickets better, 5 worse, no chance, and the verdict is that v2 may ship."""
-    answer = harness(copied(tmp_path), "compare", "support_triage@v1", "support_triage@v2", "--json")
+    answer = harness(copy_of(SUITE, tmp_path), "compare", "support_triage@v1", "support_triage@v2", "--json")
 
     document = json.loads(answer.stdout)
     (suite,) = document["suites"]
@@ -76,7 +68,7 @@ def test_the_second_version_beats_the_first(tmp_path):
 
 def test_the_first_version_does_not_replace_the_second(tmp_path):
     """Turned round, the comparison fails and names the tickets."""
-    answer = harness(copied(tmp_path), "compare", "support_triage@v2", "support_triage@v1")
+    answer = harness(copy_of(SUITE, tmp_path), "compare", "support_triage@v2", "support_triage@v1")
 
     assert answer.returncode == 1
     assert answer.stdout.startswith("verdict: fail\n")

@@ -80,6 +80,14 @@ TABLE = [
     ("a missing case fails", GOOD, GOOD[1:], WITHIN, "fail", FAIL),
     ("a new case does not count against the baseline", GOOD, [*GOOD, good("new")], drop(0.0), "pass", PASS),
     ("a new case that fails is within the bound", GOOD, [*GOOD, bad("new")], drop(0.0), "pass", PASS),
+    (
+        "a rate that no single case has is compared though there is a new case",
+        [limited("c0"), *many(9)[1:]],
+        [limited("c0"), limited("c1"), *many(9)[2:], good("new")],
+        {"ends.pass_rate": Bound(min=0.0), "limit_hit.rate": Bound(max_rise_pct=0)},
+        "fail",
+        FAIL,
+    ),
     ("a new case that fails breaks min", GOOD, [*GOOD, bad("new")], {"pass.rate": Bound(min=1.0, max_drop=0.0)}, "fail", FAIL),
 ]  # fmt: skip
 
@@ -168,6 +176,16 @@ def test_routers_with_several_decisions_are_compared_by_case():
 
     assert compared(trials, trials[:2], gate, selected=True).verdict == "pass"
     assert compared(trials, [*trials, good("d")], gate).verdict == "pass"
+
+
+def test_a_repeat_that_is_not_scored_counts_as_not_passed():
+    """Of two repeats one that could not be scored halves the share of its case, whatever the check said where it could."""
+    twice = [good("c0"), good("c0").model_copy(update={"repeat": 2})]
+    once = [good("c0"), unscored("c0").model_copy(update={"repeat": 2})]
+    gate = TOLERANT | {"route.accuracy": Bound(max_drop=0.4)}
+
+    assert compared(twice, once, gate, repeats=2).reasons[0].startswith("route.accuracy fell from 1 to 0.5, more than max_drop 0.4")
+    assert compared(twice, twice, gate, repeats=2).verdict == "pass"
 
 
 def test_an_old_baseline_is_noted():

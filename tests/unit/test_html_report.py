@@ -13,8 +13,9 @@ from harness.cassette.miss import Miss
 from harness.cell import Cell
 from harness.coverage import Shape
 from harness.dataset import FaultPlace
+from harness.experiment import Bound
 from harness.report.html import Past, html, transcripts
-from harness.report.html.comparing import lines_of
+from harness.report.html.comparing import changed, lines_of
 from harness.report.html.document import document
 from harness.report.html.pointer import divergence, suspect
 from harness.sweep import Sweep
@@ -146,6 +147,19 @@ def test_what_got_worse_comes_with_its_step_and_the_changed_prompt() -> None:
     (prompt,) = [change for change in found["changed"] if change["what"] == "prompt"]
     assert (prompt["name"], prompt["before"], prompt["after"]) == ("triage", *reported.TEXTS)
     assert prompt["lines"] == [[" ", "Sort the ticket."], ["-", "Be exact."], ["+", "Guess."]]
+
+
+def test_a_bound_that_was_loosened_is_a_change() -> None:
+    """What is asked of the suite, and how it was run, is told where it is not as it was, entry by entry."""
+    before = reported.provenance(gate={"route.accuracy": Bound(min=0.9)}, parameters={"examples": 6}, match="strict")
+    after = reported.provenance(gate={"route.accuracy": Bound(min=0.5)}, parameters={"examples": 6, "output": "text"})
+    found = [(one["what"], one["name"], one["before"], one["after"]) for one in changed(before, after, reported.Prompts())]
+
+    assert found == [
+        ("bound of", "route.accuracy", "min 0.9", "min 0.5"),
+        ("match", "", "strict", "semantic"),
+        ("parameter", "output", None, "text"),
+    ]
 
 
 def test_a_baseline_whose_experiment_is_there_is_shown_side_by_side() -> None:

@@ -46,6 +46,11 @@ def route(expected: str, actual: str | None, router: str = "classify") -> Score:
     return make("route", f"route.{router}", reason=f"expected {expected}", router=router, expected=expected, actual=actual)
 
 
+def tool(error: str | None = None) -> ToolCall:
+    """Return one execution of a tool."""
+    return ToolCall(place=Place(), name="search", args={}, error=error)
+
+
 def value(tally: Tally, name: str) -> float | None:
     """Return one figure."""
     return tally.metric(name).value
@@ -108,6 +113,45 @@ def test_unscored_trials_are_no_evidence_but_were_paid_for() -> None:
     assert value(tally, "tokens.total") == 300.0
     assert value(tally, "model_calls.mean") == 2.0
     assert value(tally, "unscored.rate") == 0.5
+
+
+def test_a_crash_makes_no_figure_look_better() -> None:
+    """What went well before a crash is in no mean and no share; what it spent is in the totals."""
+    bad = trial("a", "fail", scores=(route("x", "y"),), trace=Trace(calls=(call(), call()), duration_s=9.0, ends="limit"))
+    other = [trial("b", trace=Trace(tools=(tool("broken"),), duration_s=9.0)), trial("c", "unscored")]
+    smooth = Trace(calls=(call(),), tools=(tool(), tool()), duration_s=1.0, ends="error")
+    before, after = Tally([bad, *other]), Tally([bad, *other, trial("d", "error", scores=(route("x", "x"),), trace=smooth)])
+
+    changed = {name for name, value in after.figures().items() if value != before.figures()[name]}
+    assert changed == {"error.rate", "pass.rate", "cost_usd.total", "tokens.total"}
+    assert value(after, "tokens.total") == 300.0
+
+
+def test_what_went_wrong_in_a_crash_counts() -> None:
+    """Failed checks and tools, refused requests and a fallback of a crashed trial are evidence, each once more."""
+    refused = Trace(calls=(call(status=429), call("other")), tools=(tool(), tool("broken")), ends="error")
+    fine = trial("a", scores=(route("x", "x"),), trace=Trace(calls=(call(),), tools=(tool(),)))
+    tally = Tally([fine, trial("b", "error", scores=(route("x", None),), trace=refused)])
+
+    rates = ("route.accuracy", "tool_failure.rate", "rate_limited.rate", "fallback.rate")
+    assert [value(tally, name) for name in rates] == [0.5, 0.5, 0.5, 0.5]
+    assert value(tally, "limit_hit.rate") == 0.0
+
+
+def test_what_passed_in_an_unscored_trial_is_no_evidence() -> None:
+    """A right decision of a trial that could not be measured in full does not raise the accuracy."""
+    half = trial("b", "unscored", scores=(route("x", "x"), unscored("judge", "judge", "no reference")))
+    tally = Tally([trial("a", "fail", scores=(route("x", "y"),)), half])
+
+    assert value(tally, "route.accuracy") == 0.0
+    assert tally.unscored_checks == {"judge": (("b",), "no reference")}
+
+
+def test_a_crash_does_not_hide_unscored_trials() -> None:
+    """The share of unscored trials is that of the trials that neither crashed nor are stale."""
+    tally = Tally([trial("a"), trial("b", "unscored"), trial("c", "error"), trial("d", "stale")])
+    assert value(tally, "unscored.rate") == 0.5
+    assert value(Tally([trial("c", "error")]), "unscored.rate") == 0.0
 
 
 def test_no_trial_gives_no_figure() -> None:

@@ -350,7 +350,16 @@ def test_hostile_text_stays_text_in_junit() -> None:
     head, trials = hostile()
     xml = junit.junit(HOSTILE, judge_experiment(head, trials), trials)
     root = ET.fromstring(xml.encode())  # noqa: S314, our own file
-    assert {element.tag for element in root.iter()} == {"testsuites", "testsuite", "testcase", "failure", "error", "skipped", *PROPERTIES}
+    assert {element.tag for element in root.iter()} == {
+        "testsuites",
+        "testsuite",
+        "testcase",
+        "failure",
+        "error",
+        "skipped",
+        "system-out",
+        *PROPERTIES,
+    }
     assert "\\x1b[31mred\\x00\\x07\\x0d" in str(root.findall(".//failure")[0].text)
 
 

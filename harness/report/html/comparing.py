@@ -4,8 +4,6 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from pydantic import JsonValue
-
 from harness.baseline import Baseline
 from harness.compare import MOVEMENTS, CasePair, Comparison, compare
 from harness.difference import differences
@@ -14,10 +12,12 @@ from harness.report.compared import sentence
 from harness.report.html.evidence import Evidence, PromptTexts
 from harness.report.html.pointer import divergence, router_step, suspect
 from harness.report.html.transcripts import Transcripts
+from harness.schema import Value
 from harness.standing import Spending, Standings
 
 LISTED = 200
-_UNTOLD = frozenset({"suite", "variant", "cases", "prompts", "parameters", "gate", "shape", "selected"})
+_UNTOLD = frozenset({"suite", "variant", "cases", "prompts", "shape", "selected"})
+_ENTRIES = {"parameters": "parameter", "gate": "bound of", "routes": "router", "latencies": "latency of", "quarantine": "quarantine of"}
 
 
 class Paired(NamedTuple):
@@ -100,23 +100,30 @@ def _step(one: CasePair, after: Trial | None) -> int | None:
 
 
 def changed(before: SuiteProvenance, after: SuiteProvenance, prompts: PromptTexts) -> Iterator[dict[str, Any]]:
-    """Yield what is not as it was: prompts with their difference first, then parameters, then all else."""
+    """Yield what is not as it was: prompts with their difference first, then all else that was run."""
     for name in sorted({*before.prompts, *after.prompts}):
         old, new = before.prompts.get(name), after.prompts.get(name)
         if old != new:
             texts = (prompts.held(name, old) if old else "", prompts.held(name, new) if new else "")
             yield {"what": "prompt", "name": name, "before": old, "after": new, "lines": lines_of(*texts)}
-    for name in sorted({*before.parameters, *after.parameters}):
-        values = (before.parameters.get(name), after.parameters.get(name))
-        if values[0] != values[1]:
-            yield {"what": "parameter", "name": name, "before": _said(values[0]), "after": _said(values[1])}
-    for name in sorted(SuiteProvenance.model_fields.keys() - _UNTOLD):
-        old, new = getattr(before, name), getattr(after, name)
+    for field in sorted(SuiteProvenance.model_fields.keys() - _UNTOLD):
+        yield from _otherwise(field, getattr(before, field), getattr(after, field))
+
+
+def _otherwise(field: str, before: object, after: object) -> Iterator[dict[str, Any]]:
+    """Yield how one field of the provenance is not as it was; a mapping entry by entry."""
+    what = _ENTRIES.get(field, field.replace("_", " "))
+    pairs = {"": (before, after)}
+    if isinstance(before, dict) and isinstance(after, dict):
+        pairs = {name: (before.get(name), after.get(name)) for name in sorted({*before, *after})}
+    for name, (old, new) in pairs.items():
         if old != new:
-            yield {"what": name.replace("_", " "), "name": "", "before": _said(old), "after": _said(new)}
+            yield {"what": what, "name": name, "before": _said(old), "after": _said(new)}
 
 
-def _said(value: JsonValue) -> str | None:
+def _said(value: object) -> str | None:
+    if isinstance(value, Value):
+        return ", ".join(f"{name} {each}" for name, each in value.model_dump(mode="json", exclude_none=True).items())
     return None if value is None else ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
