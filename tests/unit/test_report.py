@@ -446,6 +446,16 @@ def test_csv_names_each_check_once() -> None:
     assert (found["passed_checks"], found["failed_checks"], found["unscored_checks"]) == ("d", "c", "e")
 
 
+def test_repeats_are_counted_as_trials() -> None:
+    """The column that counts every repeat says so; without repeats a trial is a case."""
+    first = trial("a", "pass", passed("ends", "ends"))
+    again = first.model_copy(update={"repeat": 2})
+
+    heads = [terminal.verdicts(judge_experiment(experiment(provenance(cases=1)), found)).split()[1] for found in ((first,), (first, again))]
+
+    assert heads == ["cases", "trials"]
+
+
 def test_an_interrupt_and_a_repeat_are_shown() -> None:
     """A trial that stopped for a human shows what it asked."""
     one = trial(
