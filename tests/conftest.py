@@ -8,6 +8,7 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+import once
 import postgres_server
 import pytest
 from click.testing import CliRunner
@@ -26,6 +27,16 @@ settings.load_profile("steady")
 # Started in the background of a shell, this process ignores Ctrl-C, and what it starts would, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config):
+    """Make the folder that the test processes share."""
+    once.open_folder(config)
+
+
+def pytest_collection_finish(session):
+    """Let tests know which others run."""
+    once.take(session.items)
 
 
 @dataclass
@@ -83,7 +94,8 @@ class World:
         # each command starts as a fresh process would: with the user's files as they are now
         import sys
 
-        for name in [name for name, module in sys.modules.items() if str(getattr(module, "__file__", None)).startswith(str(self.root))]:
+        here = str(self.root)
+        for name in [name for name, module in sys.modules.items() if str(getattr(module, "__dict__", {}).get("__file__")).startswith(here)]:
             del sys.modules[name]
         answer = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
         return Answer(answer.exit_code, answer.stdout, answer.stderr)

@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import once
+from processes import forked, fresh
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,16 +47,15 @@ def copy_of(suite, folder):
     return folder
 
 
-def harness(root, *arguments):
+def harness(root, *arguments, start=forked):
     """Run the command in a process of its own, without the variables that a developer's shell may have."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "LANGSMITH", "LANGCHAIN"))}
-    command = [sys.executable, "-m", "harness.cli", *arguments]
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    return start(root, *arguments, environment=environment)
 
 
-def run(root, *arguments):
+def run(root, *arguments, start=forked):
     """Run suites and return the document, whose exit code is that of the process."""
-    answer = harness(root, "run", "--json", *arguments)
+    answer = harness(root, "run", "--json", *arguments, start=start)
     assert answer.stdout, answer.stderr
     document = json.loads(answer.stdout)
     assert document["exit_code"] == answer.returncode
@@ -113,10 +114,32 @@ def edges_taken(suite):
 
 
 @cache
+def everything():
+    """Return what a fresh process says of all suites as they are, its document and its trials, from one run for all tests."""
+    return once.made("everything", lambda: _as_they_are("-j", "2"))
+
+
+@cache
 def unchanged(suite):
-    """Return the document and the trials of a suite as it is."""
-    document = run(ROOT, suite)
-    return document, trials(ROOT, document)
+    """Return the document and the trials of a suite as it is, for a test to compare with: from a fresh process, whose hash seed is another.
+
+    It is part of the run of all suites where the test of that run is among the tests; else the suite is run alone, once for all tests.
+    """
+    if once.among("test_reference_suites.py"):
+        ran = everything()
+        return ran["document"], [trial for trial in ran["trials"] if trial["suite"] == suite]
+    ran = once.made(f"unchanged-{suite}", lambda: _as_they_are(suite))
+    return ran["document"], ran["trials"]
+
+
+def _as_they_are(*arguments):
+    with tempfile.TemporaryDirectory() as folder:
+        document = Path(folder) / "document.json"
+        answer = harness(ROOT, "run", *arguments, "-o", str(document), start=fresh)
+        assert document.exists(), answer.stderr
+        found = json.loads(document.read_text("utf-8"))
+    assert found["exit_code"] == answer.returncode
+    return {"document": found, "trials": trials(ROOT, found), "said": answer.stdout}
 
 
 def assert_no_op(suite, file, folder, *pairs):

@@ -18,9 +18,9 @@ def renamed(new_of: dict[Any, Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        _rename({new: old for old, new in new_of.items()})
-        for put, arguments in undo:  # two old objects may have had the same new one
+        for put, arguments in undo:  # first, for two old objects may have had the same new one
             put(*arguments)
+        _rename({new: old for old, new in new_of.items()})
 
 
 def _rename(new_of: dict[Any, Any]) -> list[Undo]:
@@ -29,7 +29,7 @@ def _rename(new_of: dict[Any, Any]) -> list[Undo]:
     fixed: list[Any] = []
     for holder in gc.get_referrers(*new_of):
         if isinstance(holder, tuple) or _is_of_class(holder):
-            fixed.append(holder)
+            fixed += [] if _is_ancestry(holder) else [holder]
         elif isinstance(holder, dict):
             undo += _rename_values(holder, by_id)
         elif isinstance(holder, CellType):
@@ -47,6 +47,11 @@ def _rename(new_of: dict[Any, Any]) -> list[Undo]:
 def _is_of_class(holder: Any) -> bool:
     """Tell whether this is the dictionary of a class, which only the class itself may change."""
     return isinstance(holder, dict) and "__module__" in holder and "__name__" not in holder
+
+
+def _is_ancestry(holder: Any) -> bool:
+    """Tell whether this is the tuple of a class and what it inherits from, which is no name: looking for its owner takes long."""
+    return isinstance(holder, tuple) and holder != () and issubclass(type(holder[0]), type) and holder[0].__mro__ is holder
 
 
 class _Cell(dict[str, Any]):

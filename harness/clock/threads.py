@@ -251,7 +251,7 @@ def _run(lane: Lane, thread: threading.Thread, run: Callable[[], None]) -> None:
         _end(lane, getattr(thread, _ENDED))
 
 
-def _end(lane: Lane, ended: Lock) -> None:
+def _end(lane: Lane, ended: "Lock") -> None:  # in quotes it is no place that names the class, which would be searched for its owner
     ended.release()
     timeline = lane.timeline
     lane.timeline = None

@@ -7,12 +7,12 @@ from harness.compare import CasePair, Comparison
 from harness.experiment import SuiteProvenance
 from harness.gate import Summary, overall_verdict
 from harness.report.compared import sentence
-from harness.report.failing import failing_cases
+from harness.report.failing import Alike, failing
 from harness.report.figure import UNKNOWN, count, dollars, figure, percent
 from harness.report.markdown_details import details
 from harness.report.markup import bullets, command, escaped, table
 from harness.report.text import excerpt, shell_word
-from harness.tally import Failure, counted
+from harness.tally import counted
 from harness.terms import Bound
 
 LIMIT = 60_000
@@ -125,14 +125,15 @@ def _pair(pair: CasePair) -> tuple[str, ...]:
 
 
 def _failing(summary: Summary, experiment: str) -> Iterator[str]:
-    cases = failing_cases(summary)
-    if not cases:
+    groups = failing(summary)
+    if not groups:
         return
     yield from ("", "### Cases that did not pass")
-    yield from table(("case", "outcome", "why"), [_failing_row(case, found) for case, found in cases[:_CASES_SHOWN]], left=3)
-    if len(cases) > _CASES_SHOWN:
-        yield from ("", f"and {len(cases) - _CASES_SHOWN:,} more")
-    yield from command(*_closer(summary.provenance, experiment, cases[0][0]))
+    yield from table(("cases", "outcome", "why"), map(_failing_row, groups[:_CASES_SHOWN]), left=3)
+    left = sum(len(group.cases) for group in groups[_CASES_SHOWN:])
+    if left:
+        yield from ("", f"and {counted(left, 'case')} more")
+    yield from command(*_closer(summary.provenance, experiment, groups[0].cases[0]))
 
 
 def _closer(of: SuiteProvenance, experiment: str, case: str) -> tuple[str, ...]:
@@ -145,12 +146,10 @@ def _closer(of: SuiteProvenance, experiment: str, case: str) -> tuple[str, ...]:
     return show, "# or, without this experiment:", replayed
 
 
-def _failing_row(case: str, failures: Sequence[Failure]) -> tuple[str, str, str]:
-    outcomes = dict.fromkeys(failure.outcome for failure in failures)
-    reasons = list(dict.fromkeys(failure.reason for failure in failures))
-    more = [f"and {len(reasons) - _REASONS_SHOWN} more"] if len(reasons) > _REASONS_SHOWN else []
-    told = [*(escaped(excerpt(reason, 300)) for reason in reasons[:_REASONS_SHOWN]), *more]
-    return escaped(excerpt(case, _SENTENCE)), ", ".join(outcomes), "<br>".join(told)
+def _failing_row(group: Alike) -> tuple[str, str, str]:
+    more = [f"and {len(group.reasons) - _REASONS_SHOWN} more"] if len(group.reasons) > _REASONS_SHOWN else []
+    told = [*(escaped(excerpt(reason, 300)) for reason in group.reasons[:_REASONS_SHOWN]), *more]
+    return ", ".join(escaped(excerpt(case, 200)) for case in group.named), ", ".join(group.outcomes), "<br>".join(told)
 
 
 def _bounds(summary: Summary) -> Iterator[str]:

@@ -180,7 +180,7 @@ def _answered(call: WireCall) -> str:
         _tokens(call),
         dollars(call.cost_usd) if call.answered and call.kind != "http" else "",
         call.finish_reason or "",
-        "" if call.source == "replay" else f"source {call.source}",
+        "" if call.source in {"replay", "none"} else f"source {call.source}",
         left or "",
         f"fault {call.fault}" if call.fault else "",
         status,

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.experiment import Experiment
 from harness.gate import Summary, overall_verdict
 from harness.report.coverage import sentence
-from harness.report.failing import failing_cases
+from harness.report.failing import failing
 from harness.report.figure import SPENT_HEAD, UNKNOWN, count, dollars, figure, percent, spent_figures
 from harness.report.layout import WIDTH, Part, Table, Text, rendered
 from harness.report.text import excerpt, shell_word
 from harness.schema import canonical_json
+from harness.tally import counted
 
-_CASES_SHOWN = 5
+_GROUPS_SHOWN = 5
 _REASONS_SHOWN = 2
 _SUITES_SHOWN = 3
 _EXCERPT = 280  # a miss says what was recorded and what is asked now
@@ -81,18 +82,19 @@ def _reasons(summary: Summary) -> Iterator[Part]:
 
 
 def _failing(summary: Summary, experiment: str) -> Iterator[Part]:
-    cases = failing_cases(summary)
-    if not cases:
+    groups = failing(summary)
+    if not groups:
         return
-    rest = f"first {_CASES_SHOWN} of {len(cases):,} cases" if len(cases) > _CASES_SHOWN else "cases"
-    yield from (Text(""), Text(f"{summary.provenance.name}: {rest} that did not pass"))
-    for case, failures in cases[:_CASES_SHOWN]:
-        yield Text(f"{case}: {', '.join(dict.fromkeys(failure.outcome for failure in failures))}", 2)
-        reasons = list(dict.fromkeys(failure.reason for failure in failures))
-        yield from (Text(excerpt(reason, _EXCERPT), 4) for reason in reasons[:_REASONS_SHOWN])
-        if len(reasons) > _REASONS_SHOWN:
-            yield Text(f"and {len(reasons) - _REASONS_SHOWN} more", 4)
-    yield Text(f"look closer: harness show {shell_word(experiment)} {shell_word(cases[0][0])}", 2)
+    yield from (Text(""), Text(f"{summary.provenance.name}: cases that did not pass"))
+    for group in groups[:_GROUPS_SHOWN]:
+        yield Text(f"{', '.join(group.named)}: {', '.join(group.outcomes)}", 2)
+        yield from (Text(excerpt(reason, _EXCERPT), 4) for reason in group.reasons[:_REASONS_SHOWN])
+        if len(group.reasons) > _REASONS_SHOWN:
+            yield Text(f"and {len(group.reasons) - _REASONS_SHOWN} more", 4)
+    left = sum(len(group.cases) for group in groups[_GROUPS_SHOWN:])
+    if left:
+        yield Text(f"and {counted(left, 'case')} more", 2)
+    yield Text(f"look closer: harness show {shell_word(experiment)} {shell_word(groups[0].cases[0])}", 2)
 
 
 def _head(experiment: Experiment) -> Iterator[Part]:

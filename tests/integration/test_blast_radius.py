@@ -3,11 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from openai_server import serving
+from processes import forked
 from regressions import copy_of
 
 from harness.cassette import vcr_yaml
@@ -45,8 +45,7 @@ def record(root, base_url, *arguments):
     """Run `harness record --json` in a process of its own and return its document."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "LANGSMITH", "LANGCHAIN"))}
     environment |= {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "a key", "CI": "", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "harness.cli", "record", "--json", *arguments]
-    answer = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    answer = forked(root, "record", "--json", *arguments, environment=environment)
     assert answer.stdout, answer.stderr
     return json.loads(answer.stdout)
 

@@ -1,7 +1,8 @@
 """The documentation: its commands run, its snippets load, its figures are the true ones, and no name of the code is left out.
 
-A comment right before a fenced block says what becomes of it: `run: own` or `run: reference` (with `, exit N`), `not run: REASON`,
-`file: NAME`, `edit: FILE: OLD -> NEW` (in the copy of the reference suites), or what kind of snippet it is.
+A comment right before a fenced block says what becomes of it: `run: own` or `run: reference` (with `, exit N`), `run: everything` (the
+reference suites as they are, in the one run that other tests look at, too), `not run: REASON`, `file: NAME`, `edit: FILE: OLD -> NEW` (in
+the copy of the reference suites), or what kind of snippet it is.
 """
 
 import ast
@@ -24,6 +25,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from openai_server import serving
+from regressions import everything
 
 from harness import checks, config, dataset, experiment, gate, metric, price, script, terms
 from harness.cassette import normalise, segments, vcr_yaml
@@ -141,13 +143,20 @@ class Reader:
 
     def _run(self, block):
         where, _, code = block.marked("run").partition(", exit ")
-        folder = {"own": self._own, "reference": self._reference}[where]()
         for command, shown in commands_in(block):
-            exit_code, out, err = self._command(_hurried(command) if where == "reference" else command, folder)
+            exit_code, out, err = self._answer(where, command)
             assert exit_code == (
                 int(code or 0) if command.startswith(("harness run", "harness gate", "harness sweep", "harness import")) else 0
             ), f"{command}: {out}{err}"
             assert re.search(_pattern(shown), _plain(out)), f"{block}: {command} says\n{out}{err}"
+
+    def _answer(self, where, command):
+        if where == "own":
+            return self._command(command, self._own())
+        if where == "reference":
+            return self._command(_hurried(command), self._reference())
+        assert (where, command) == ("everything", "harness run")
+        return everything()["document"]["exit_code"], everything()["said"], ""
 
     def _command(self, command, folder):
         """Run a command in a folder; it starts with the user's files as they are now."""

@@ -3,10 +3,9 @@
 import json
 import re
 import tomllib
-from functools import cache
 
 import pytest
-from regressions import ROOT, Regression, assert_caught, assert_no_op, copy_of, edit, run, trials, unchanged
+from regressions import ROOT, Regression, assert_caught, assert_no_op, copy_of, edit, everything, run, unchanged
 
 
 def configured():
@@ -32,15 +31,9 @@ def cassettes_of(suite, keys):
     return f"{len(files)} files, {sum(file.stat().st_size for file in files) / 1e6:.1f} MB"
 
 
-@cache
-def everything():
-    """Return the document of all suites as they are."""
-    return run(ROOT)
-
-
 def test_all_suites_pass_offline():
     """`harness run` over all reference suites passes, with nothing but the cassettes."""
-    document = everything()
+    document = everything()["document"]
 
     assert document["verdict"] == "pass"
     assert {name: suite["verdict"] for name, suite in document["suites"].items()} == dict.fromkeys(SUITES, "pass")
@@ -48,7 +41,7 @@ def test_all_suites_pass_offline():
     assert all(document["suites"][name]["trials"] >= 100 for name in routers)
     assert all(suite["trials"] >= 40 for name, suite in document["suites"].items() if name not in FEWER)
     assert document["suites"]["support_triage"]["metrics"]["cost_usd.total"] > 0
-    assert all(trial.get("live", []) == [] and trial.get("recorded", 0) == 0 for trial in trials(ROOT, document))
+    assert all(trial.get("live", []) == [] and trial.get("recorded", 0) == 0 for trial in everything()["trials"])
 
 
 def test_every_edge_interrupt_and_fallback_is_taken():
@@ -56,7 +49,9 @@ def test_every_edge_interrupt_and_fallback_is_taken():
     graphs = {name: suite["graph"] for name, suite in configured().items() if not suite["graph"].startswith("http")}
     missing = {}
     for name, graph in graphs.items():
-        found = {(kind, str(one)) for kind, covered in everything()["suites"][name]["coverage"].items() for one in covered["missing"]}
+        found = {
+            (kind, str(one)) for kind, covered in everything()["document"]["suites"][name]["coverage"].items() for one in covered["missing"]
+        }
         missing[graph] = missing.get(graph, found) & found
 
     assert missing == {graph: set() for graph in graphs.values()}
@@ -116,6 +111,7 @@ SEEDED = [
             ),
             frozenset({1}),
             ("path",),
+            ("--filter", "billing-001 or technical-001"),
         ),
     ),
     (
@@ -146,6 +142,7 @@ SEEDED = [
             (("refunds", "repayments"),),
             frozenset({4}),
             ("prompt triage (v2) edited",),
+            ("--filter", "billing-001"),
         ),
     ),
     (
@@ -156,6 +153,7 @@ SEEDED = [
             (('model: str = "smollm2-135m-instruct"', 'model: str = "smollm3-instruct"'),),
             frozenset({4}),
             ("model smollm2-135m-instruct -> smollm3-instruct",),
+            ("--filter", "billing-001"),
         ),
     ),
     (
@@ -166,6 +164,7 @@ SEEDED = [
             (('    return confirm(state, queue="billing")', '    raise LookupError("no such queue")'),),
             frozenset({3}),
             ("LookupError", "billing_team"),
+            ("--filter", "billing-001"),
         ),
     ),
     (
@@ -176,6 +175,7 @@ SEEDED = [
             (('"category": cast("Category", category) if category in get_args(Category) else "general"', '"category": "general"'),),
             frozenset({1}),
             ("route.accuracy",),
+            ("--filter", "billing or technical"),
         ),
     ),
 ]

@@ -9,6 +9,7 @@ import time
 
 import pytest
 from letters import AGENT, RULES, case
+from processes import forked
 
 
 @pytest.fixture
@@ -22,16 +23,8 @@ def recorded(world):
 
 
 def command(world, *arguments, **environment):
-    """Run the command as a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "harness.cli", *arguments],
-        cwd=world.root,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    """Run the command as a process of its own, a fresh one where a hash seed is given."""
+    return forked(world.root, *arguments, environment={**os.environ, **environment})
 
 
 def trials_bytes(world, experiment):

@@ -310,6 +310,18 @@ def test_a_summary_fits_in_a_comment() -> None:
     assert all(f"| {suite} | **fail** |" in shown for suite in suites)
 
 
+def test_the_same_reason_is_told_once() -> None:
+    """Cases that fail alike stand together, the first by name and the others counted; what decided the verdict comes first."""
+    alike = [trial(f"a{number}", "fail", failed("output", "output.text", "no refund")) for number in range(8)]
+    own = trial("z", "fail", failed("output", "output.text", "too long"))
+    head = experiment(provenance(cases=9, gate={"output.pass_rate": Bound(min=0.0)}, must_pass=("z",)))
+    summaries = judge_experiment(head, [*alike, own])
+    for shown in (terminal.verdicts(summaries), markdown.markdown("x", summaries)):
+        assert shown.count("output.text: no refund") == 1
+        assert "a0, a1, a2, a3, a4, and 3 more" in shown
+        assert shown.index("too long") < shown.index("no refund")
+
+
 def test_a_summary_says_how_to_look_closer() -> None:
     """The commands show the case from this experiment, or replay it at one's desk under its variant, unless its name is no filter."""
     for case, variant, told in (

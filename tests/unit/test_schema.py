@@ -35,11 +35,17 @@ def deep(depth: int) -> list:
     return value
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), [float("-inf")], deep(100_000)])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), [float("-inf")]])
 def test_what_canonical_json_refuses(value):
-    """What no JSON can hold, or only JSON that nothing reads, is a ValueError."""
+    """What no JSON can hold is a ValueError."""
     with pytest.raises(ValueError, match=r"JSON"):
         canonical_json(value)
+
+
+def test_canonical_json_refuses_what_is_too_deep():
+    """JSON that nothing reads is a ValueError."""
+    with pytest.raises(ValueError, match=r"JSON"):
+        canonical_json(deep(100_000))
 
 
 @pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999", "[" * 100_000, "1" * 5_000, "", "{", b"\xff", "[1] 2"])
