@@ -121,6 +121,10 @@ def missing_cases(provenance: SuiteProvenance, against: Against) -> Iterator[Fin
     if against.missing and not provenance.selected:
         what = f"{counted(len(against.missing), 'case')} of the baseline did not run"
         yield finding(ExitCode.GATE_FAILED, what, against.missing)
+
+
+def nothing_shared(against: Against) -> Iterator[Finding]:
+    """Tell that no case can be compared, neither those that are new nor those in quarantine or stale."""
     if not against.shared:
         which = "case that is neither stale nor in quarantine" if against.aside else "case"
         yield Finding(ExitCode.NOTHING_RAN, f"no {which} is in the baseline too, so nothing can be compared with it")

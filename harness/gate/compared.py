@@ -17,13 +17,15 @@ from harness.standing import Standing, Standings
 from harness.stats import mcnemar
 from harness.tally import counted
 
+_LEAST_SHOWN = 0.001
+
 
 def judge_candidate(
     base: Baseline, candidate: Standings, tally: Tally, *, repeats: int = 1, stopped: str = "", today: dt.date | None = None
 ) -> SuiteVerdict:
     """Give the verdict of one suite compared with another.
 
-    A suite without a bound on a share that is relative to a baseline still fails where fewer cases pass and that is no chance. Where no
+    A suite without a bound on a share that is relative to a baseline still fails where fewer cases pass than chance explains. Where no
     case was measured on both sides, nothing was compared, and that is no pass; neither is a base that is stale.
     """
     against = Against(base, candidate.cases, candidate.metrics)
@@ -65,7 +67,8 @@ def _worse(base: Standings, candidate: Standings, aside: frozenset[str]) -> Iter
     pairs = {case: after for case, after in _paired(base, candidate) if case not in aside}
     moved = {case: after.values["pass.rate"] - base.cases[case].values["pass.rate"] for case, after in pairs.items()}
     rose, fell = (tuple(sorted(case for case, by in moved.items() if by * sign > 0)) for sign in (1, -1))
-    if len(fell) <= len(rose) or mcnemar(len(rose), len(fell)) > SIGNIFICANT:
+    p_value = mcnemar(len(rose), len(fell))
+    if len(fell) <= len(rose) or p_value > SIGNIFICANT:
         return
     unscored, crashed = (sum(pairs[case].had(outcome) for case in fell) for outcome in ("unscored", "error"))
     seen = f"{len(rose):,} better, {len(fell) - unscored:,} worse{' or crashed' if crashed else ''}"
@@ -73,8 +76,12 @@ def _worse(base: Standings, candidate: Standings, aside: frozenset[str]) -> Iter
     if unscored:
         what = f"the candidate may pass fewer cases: {seen}, {unscored:,} unscored {of}, and what is unscored counts as no pass"
     else:
-        what = f"the candidate passes fewer cases: {seen} {of}, which is no chance (p ≤ {SIGNIFICANT:g})"
+        what = f"the candidate passes fewer cases: {seen} {of}, which chance alone seldom does (p {_shown(p_value)})"
     yield finding(ExitCode.GATE_FAILED, what, fell)
+
+
+def _shown(p_value: float) -> str:
+    return f"= {p_value:.3f}" if p_value >= _LEAST_SHOWN else f"< {_LEAST_SHOWN}"
 
 
 def _paired(base: Standings, candidate: Standings) -> Iterator[tuple[str, Standing]]:

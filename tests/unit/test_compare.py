@@ -164,7 +164,9 @@ def test_a_drop_that_is_no_chance_fails_whatever_the_bounds_allow():
     assert judged(base, slightly, gate=bounds).verdict == "pass"
     verdict = judged(base, worse, gate=bounds)
     assert (verdict.verdict, verdict.exit_code) == ("fail", ExitCode.GATE_FAILED)
-    assert verdict.reasons[0].startswith("the candidate passes fewer cases: 0 better, 8 worse of 40 cases, which is no chance")
+    assert verdict.reasons[0].startswith(
+        "the candidate passes fewer cases: 0 better, 8 worse of 40 cases, which chance alone seldom does (p = 0.008): c0,"
+    )
 
 
 def test_a_relative_bound_decides_instead():
@@ -207,6 +209,7 @@ def test_a_stale_candidate_is_not_worse(count):
     for bounds in ({}, within):
         verdict = judged(base, candidate, gate=bounds)
         assert verdict.exit_code == ExitCode.STALE
+        assert not any("of pass.rate" in note or "in the baseline too" in note for note in (*verdict.notes, *verdict.reasons))
         assert not [reason for reason in verdict.reasons if "worse" in reason or "fell" in reason or "fewer" in reason]
 
 
