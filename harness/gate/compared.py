@@ -21,7 +21,14 @@ _LEAST_SHOWN = 0.001
 
 
 def judge_candidate(
-    base: Baseline, candidate: Standings, tally: Tally, *, repeats: int = 1, stopped: str = "", today: dt.date | None = None
+    base: Baseline,
+    candidate: Standings,
+    tally: Tally,
+    *,
+    repeats: int = 1,
+    forgiving: bool = False,
+    stopped: str = "",
+    today: dt.date | None = None,
 ) -> SuiteVerdict:
     """Give the verdict of one suite compared with another.
 
@@ -29,7 +36,7 @@ def judge_candidate(
     case was measured on both sides, nothing was compared, and that is no pass; neither is a base that is stale.
     """
     against = Against(base, candidate.cases, candidate.metrics)
-    verdict = judge(candidate.provenance, tally, against=against, repeats=repeats, stopped=stopped, today=today)
+    verdict = judge(candidate.provenance, tally, against=against, repeats=repeats, forgiving=forgiving, stopped=stopped, today=today)
     origin = next(relative.notes(against))
     told = verdict.model_copy(update={"notes": tuple(note for note in verdict.notes if note != origin)})
     found = (_stale_base(base.standings), _nothing_paired(base.standings, candidate), _worse(base.standings, candidate, tally.quarantined))

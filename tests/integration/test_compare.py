@@ -368,6 +368,20 @@ def test_a_run_compares_its_variants(world):
     assert "# Comparison: fail" in (world.root / "o.md").read_text("utf-8")
 
 
+def test_an_inconclusive_comparison_is_forgiven_where_that_is_asked(world):
+    """`--fail-on fail` makes 6 a 0, of compare and of run --compare; the verdict stays inconclusive, in the document too."""
+    margin = GATE.replace("min = 0.5", "min = 0.5, non_inferiority = { margin = 0.05 }")
+    desk(world, variant("v2", note="seen"), gate=margin)
+    run = ("run", "--variant", "default", "--variant", "v2", "--compare", "--json")
+
+    strict, forgiven = world.harness(*run), world.harness(*run, "--fail-on", "fail")
+    latest = experiments(world)[-1]
+    compared = [world.harness("compare", latest, latest, "--json", *more) for more in ((), ("--fail-on", "fail"))]
+
+    assert [(one.code, one.json["verdict"]) for one in (strict, *compared[:1])] == [(6, "inconclusive")] * 2
+    assert [(one.code, one.json["exit_code"], one.json["verdict"]) for one in (forgiven, compared[1])] == [(0, 0, "inconclusive")] * 2
+
+
 def test_the_failing_gate_of_the_base_does_not_stop_a_better_candidate(world):
     """The first variant may fail its own gate: whether the second may take its place is what is asked."""
     desk(world, variant("v2", right="10 20 30 40"), gate=GATE.replace("0.5", "0.95"))
