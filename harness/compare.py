@@ -243,12 +243,18 @@ def _unlike(base: SuiteProvenance, candidate: SuiteProvenance, price_tables: tup
         yield f"the suites differ: {base.suite!r} and {candidate.suite!r}"
     if base.dataset_digest != candidate.dataset_digest:
         yield f"the datasets differ: {_dataset(base)} and {_dataset(candidate)}"
+    if base.selected != candidate.selected:
+        yield f"only one side ran selected cases: {_ran(base)} and {_ran(candidate)}"
     if base.faults != candidate.faults:
         yield f"the faults of every case differ: {_faults(base)} and {_faults(candidate)}"
     if base.checks != candidate.checks:
         yield f"the checks differ: {', '.join(sorted({*base.checks} ^ {*candidate.checks})) or 'their order'}"
     if len(set(price_tables)) > 1:
         yield f"the price tables differ: {price_tables[0] or 'none'} and {price_tables[1] or 'none'}"
+
+
+def _ran(side: SuiteProvenance) -> str:
+    return f"{side.cases:,}" if side.selected else f"all {side.cases:,}"
 
 
 def _faults(side: SuiteProvenance) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @CONFIG_HERE
 @click.argument("base")
 @click.argument("candidate")
-@click.option("--force", is_flag=True, help="Compare although datasets, checks, faults or price tables differ.")
+@click.option("--force", is_flag=True, help="Compare although datasets, selections, checks, faults or price tables differ.")
 @click.option(
     "-o",
     "--output",

@@ -137,8 +137,8 @@ def other_checks(world):
     world.edit("harness.toml", 'routes.classify = "kind"', 'routes.classify = "kind"\nchecks = ["route", "loops"]')
 
 
-def other_faults(world):
-    """Nothing: the faults come with the command."""
+def as_it_is(world):
+    """Nothing: what differs comes with the command."""
 
 
 @pytest.mark.parametrize(
@@ -146,12 +146,13 @@ def other_faults(world):
     [
         (other_dataset, (), "the datasets differ: datasets/agent.jsonl ("),
         (other_checks, (), "the checks differ: "),
-        (other_faults, ("--fault", "rate_limit@model_call=1"), "the faults of every case differ: none and "),
+        (as_it_is, ("--limit", "1"), "only one side ran selected cases: all 40 and 1; --force"),
+        (as_it_is, ("--fault", "rate_limit@model_call=1"), "the faults of every case differ: none and "),
     ],
-    ids=["dataset", "checks", "faults"],
+    ids=["dataset", "checks", "selection", "faults"],
 )
 def test_unlike_sides_are_refused(pair, change, arguments, said):
-    """Other datasets, checks or faults: refused with what differs; --force compares them, and says it."""
+    """Other datasets, checks, selections or faults: refused with what differs; --force compares them, and says it."""
     change(pair)
     pair.harness("run", *arguments)
     first, _, last = experiments(pair)
