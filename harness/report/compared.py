@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from harness.compare import CasePair, Comparison, MetricChange, Movement
+from harness.compare import PRIMARY, CasePair, Comparison, MetricChange, Movement
 from harness.difference import Difference
 from harness.gate import SuiteVerdict
 from harness.report.figure import UNKNOWN, count, dollars, figure
@@ -44,7 +44,7 @@ def title(compared: Compared) -> str:
 
 def sentence(comparison: Comparison) -> str:
     """Return what a reviewer needs to know, in one sentence."""
-    change = comparison.change("pass.rate")
+    change = comparison.change(PRIMARY)
     if change is None or comparison.shown == "nothing":
         return f"nothing was compared: no case was measured on both sides ({_moved(comparison) or 'no case at all'})"
     moved = _moved(comparison)
@@ -143,12 +143,16 @@ def drifted(comparison: Comparison) -> str:
 METRICS = ("metric", "base", "candidate", "mean diff.", "95 % interval", "rose", "fell", "p")
 
 
+def moved_metrics(changes: Sequence[MetricChange]) -> list[MetricChange]:
+    """Return the metrics that changed, but those of single nodes: the pass rate, which is always told, other tested ones, the rest."""
+    return sorted((one for one in changes if _tells(one)), key=lambda one: (one.name != PRIMARY, one.p_value is None, one.name))
+
+
 def metric_rows(changes: Sequence[MetricChange]) -> tuple[tuple[tuple[str, ...], ...], str]:
     """Return a row for each metric that changed, and a sentence on those that have no row of their own."""
-    told = [change for change in changes if _tells(change)]
     first: dict[tuple[str, ...], str] = {}
     alike: dict[str, list[str]] = {}
-    for change in sorted(told, key=lambda one: (one.name != "pass.rate", one.p_value is None, one.name)):
+    for change in moved_metrics(changes):
         figures = _figures(change)
         if figures in first and change.p_value is not None:
             alike.setdefault(first[figures], []).append(change.name)
@@ -164,7 +168,7 @@ def metric_rows(changes: Sequence[MetricChange]) -> tuple[tuple[tuple[str, ...],
 
 
 def _tells(change: MetricChange) -> bool:
-    moved = change.base != change.candidate or bool(change.rose or change.fell) or change.name == "pass.rate"
+    moved = change.base != change.candidate or bool(change.rose or change.fell) or change.name == PRIMARY
     return moved and not change.name.startswith(_NODE)
 
 
