@@ -175,9 +175,12 @@ def _compared(before: Side, after: Side, base: str, candidate: str, *, forgiving
     old, new = before.suites[base], after.suites[candidate].standings
     comparison = pair(old.standings, new, price_tables=(old.price_table, after.suites[candidate].price_table))
     repeats, stopped = (after.head.repeat, after.head.stopped) if after.head else (1, "")
+    verdict = judge_candidate(old, new, after.counts[candidate], repeats=repeats, forgiving=forgiving, stopped=stopped, today=now().date())
+    if before.folder and after.folder and (before.folder.path.resolve(), base) == (after.folder.path.resolve(), candidate):
+        verdict = verdict.model_copy(update={"notes": (*verdict.notes, "both sides are the same trials, which cannot differ")})
     return Compared(
         comparison,
-        judge_candidate(old, new, after.counts[candidate], repeats=repeats, forgiving=forgiving, stopped=stopped, today=now().date()),
+        verdict,
         (_origin(before, old), _origin(after, after.suites[candidate])),
         (old.standings.nodes, new.nodes),
         _differences(comparison, before.folder, after.folder),

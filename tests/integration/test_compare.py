@@ -124,6 +124,7 @@ def test_identical_experiments_pass(pair):
 
     assert answer.code == 0
     assert "no case moved: 0 better, 0 worse, 40 same" in answer.out
+    assert "note: both sides are the same trials, which cannot differ" in answer.out
     assert "did otherwise" not in answer.out
 
 
