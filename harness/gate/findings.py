@@ -118,6 +118,7 @@ def _not_taken(name: str, tally: Tally) -> str:
 def broken_against(provenance: SuiteProvenance, tally: Tally, against: Against, before: Mapping[str, float | None]) -> Iterator[Finding]:
     """Evaluate the bounds that compare with the baseline, over the cases that it has too."""
     yield from relative.missing_cases(provenance, against)
+    yield from relative.nothing_shared(against) if tally.measured else ()
     for name, bound in sorted(provenance.gate.items()):
         base, value = before[name], against.after(name)
         if base is not None and value is not None:

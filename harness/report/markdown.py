@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from harness.compare import CasePair, Comparison
 from harness.experiment import SuiteProvenance
 from harness.gate import Summary, overall_verdict
-from harness.report.compared import sentence
+from harness.report.compared import moved_metrics, sentence
 from harness.report.failing import Alike, failing
 from harness.report.figure import UNKNOWN, count, dollars, figure, percent
 from harness.report.markdown_details import details
@@ -108,8 +108,7 @@ def _against(comparison: Comparison) -> Iterator[str]:
         yield from table(("case", "movement", "before", "now"), map(_pair, told[:_CASES_SHOWN]), left=4)
         if len(told) > _CASES_SHOWN:
             yield from ("", f"and {len(told) - _CASES_SHOWN:,} more")
-    changes = [change for change in comparison.metrics if change.base != change.candidate and "." in change.name]
-    rows = [(escaped(one.name), figure(one.name, one.base), figure(one.name, one.candidate)) for one in changes[:_CASES_SHOWN]]
+    rows = [(escaped(one.name), figure(one.name, one.base), figure(one.name, one.candidate)) for one in moved_metrics(comparison.metrics)]
     if rows:
         yield from table(("metric", "before", "now"), rows, left=1)
 

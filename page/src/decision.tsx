@@ -105,6 +105,7 @@ function Named({ text, suite }: { text: string; suite: Suite }) {
 function Against({ report, suite, comparison }: { report: Report; suite: Suite; comparison: Comparison }) {
   const worse = comparison.moved.filter((one) => ["worse", "crashed", "stale", "unscored", "only in base"].includes(one.movement));
   const others = comparison.moved.filter((one) => !worse.includes(one));
+  const title = worse.every((one) => one.movement === "worse") ? "What got worse" : "What got worse, or cannot be compared";
   return (
     <div class="against">
       <p><strong><T>{comparison.sentence}</T></strong></p>
@@ -113,7 +114,7 @@ function Against({ report, suite, comparison }: { report: Report; suite: Suite; 
         {worse.length > 0 && !comparison.transcripts && " That experiment is not in this folder: a baseline holds how each case stood, and no transcripts."}
       </p>
       {comparison.unlike.map((what) => <p class="warning">Not alike: <T>{what}</T></p>)}
-      {worse.length > 0 && <Movement title={`What got worse: ${plural(worse.length, "case")}`} moved={worse} suite={suite} report={report} />}
+      {worse.length > 0 && <Movement title={`${title}: ${plural(worse.length, "case")}`} moved={worse} suite={suite} report={report} />}
       {comparison.changed.length > 0 && <Changes title="What was changed" changed={comparison.changed} />}
       <Cost comparison={comparison} suite={suite} />
       {others.length > 0 && <details><summary>{plural(others.length, "other case")} that moved or did otherwise</summary><Movement moved={others} suite={suite} report={report} /></details>}

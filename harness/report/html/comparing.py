@@ -78,7 +78,7 @@ def _moved(one: CasePair, before: Trial | None, after: Trial | None, transcripts
     }
     if before is None or after is None:
         return entry
-    parted = divergence(before.trace, after.trace)
+    parted = None if "stale" in {before.outcome, after.outcome} else divergence(before.trace, after.trace)
     return entry | {
         "base": list(transcripts.add_whole(before)),
         "parted": parted.model_dump(mode="json") if parted else None,
