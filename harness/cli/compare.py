@@ -13,9 +13,10 @@ from harness.cli.sides import between_variants, compare_sides, sides
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from harness.cli.replay import Replayed
+    from harness.cli.sides import Side
     from harness.gate import SuiteVerdict
     from harness.report.compared import Compared
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also write the comparison: .md or .json; may be given several times.",
+    help="Also write the comparison: .html, .md or .json; may be given several times.",
 )
 @FAIL_ON
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -54,21 +55,28 @@ def compare(
     from harness.report import comparison as report
 
     for path in outputs:
-        if path.suffix not in {".md", ".json"}:
-            message = f"-o {path}: a comparison is a .md or .json file"
+        if path.suffix not in {".html", ".md", ".json"}:
+            message = f"-o {path}: a comparison is a .html, .md or .json file"
             raise UsageError(message)
-    compared = compare_sides(*sides(config_here or config_path, base, candidate), force=force, forgiving=fail_on == "fail")
+    both = sides(config_here or config_path, base, candidate)
+    compared = compare_sides(*both, force=force, forgiving=fail_on == "fail")
     for path in outputs:
-        _write(path, compared)
+        _write(path, compared, both, config_here or config_path)
     click.echo(report.document(compared) if as_json else report.show(compared, **screen()), nl=False)
     return int(overall(one.verdict for one in compared))
 
 
-def _write(path: Path, compared: "Sequence[Compared]") -> None:
+def _write(path: Path, compared: "Sequence[Compared]", both: "tuple[Side, Side]", config_path: Path | None) -> None:
     from harness import store
-    from harness.report import comparison, comparison_markdown
+    from harness.cli.evidence import evidence_of_sides
+    from harness.report import comparison, comparison_markdown, html
 
-    store.write_text(path, comparison.document(compared) if path.suffix == ".json" else comparison_markdown.markdown(compared))
+    renderers: dict[str, Callable[[], str]] = {
+        ".html": lambda: html.html(evidence_of_sides(*both, compared, config_path)),
+        ".md": lambda: comparison_markdown.markdown(compared),
+        ".json": lambda: comparison.document(compared),
+    }
+    store.write_text(path, renderers[path.suffix]())
 
 
 def refuse_one_variant(variants: "Sequence[str]") -> None:

@@ -33,6 +33,14 @@ class Side(NamedTuple):
     head: "Experiment | None" = None
     counts: "dict[str, Tally]" = {}
 
+    @property
+    def experiment(self) -> "tuple[ExperimentFolder, Experiment]":
+        """Return the experiment of a candidate, which always has one."""
+        if self.folder is None or self.head is None:
+            message = f"{self.name}: a baseline can only be the base; the candidate is an experiment or a variant"
+            raise UsageError(message)
+        return self.folder, self.head
+
     def only(self, suite: str) -> "Side":
         """Return this side with only one of its suites."""
         return self._replace(suites={suite: self.suites[suite]})

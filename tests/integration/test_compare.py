@@ -1,9 +1,11 @@
 """`harness compare` and `harness run --compare`: what moved is told, what cannot be compared is refused, nothing passes in vain."""
 
 import json
+import re
 import shutil
 
 import pytest
+import reported
 from desk import GATE, case, desk, variant
 
 
@@ -99,7 +101,27 @@ def test_reports_of_a_comparison(pair):
     assert text.startswith("# Comparison: pass\n")
     assert "- 3 cases: pass → fail, classify: technical → general; drift: routing, content: c01, c04, c07\n" in text
     assert "| classify: before ↓ / after → | billing | general | technical |" in text
-    assert pair.harness("compare", *experiments(pair), "-o", "c.html").code == 2
+    assert pair.harness("compare", *experiments(pair), "-o", "c.csv").code == 2
+
+
+def compared(world, name):
+    """Return the only suite of a report, and the cases of its rows."""
+    head = reported.unpacked(re.search(r'id="data">([^<]+)<', (world.root / name).read_text("utf-8"))[1])
+    (suite,) = head["suites"]
+    return suite, head["rows"]["plain"]["case"]
+
+
+def test_the_html_of_a_comparison_has_both_sides(pair):
+    """The candidate's trials stand beside the base's, of another experiment or another variant of the same one, and nothing else."""
+    assert pair.harness("compare", *experiments(pair), "-o", "two.html").code == 0
+    assert pair.harness("compare", "agent", "agent@v2", "-o", "one.html").code == 0
+
+    for name in ("two.html", "one.html"):
+        suite, cases = compared(pair, name)
+        assert (suite["name"], suite["verdict"]["verdict"], len(cases)) == ("agent@v2", "pass", 40)
+        assert (suite["comparison"]["base"], suite["comparison"]["blessed"]) == ("agent", False)
+        assert (suite["comparison"]["counts"]["worse"], suite["comparison"]["counts"]["better"]) == (5, 1)
+        assert suite["comparison"]["moved"][0]["parted"]["what"] == "it chose general instead of technical"
 
 
 def test_a_worse_candidate_fails(world):
