@@ -149,7 +149,7 @@ def paired(base: Standings, candidate: Standings) -> dict[str, list[float]]:
         before, after = base.cases[case], candidate.cases[case]
         known = before.values.keys() & after.values.keys() - (() if before.measured and after.measured else {"pass.rate"})
         for name in known:
-            moved.setdefault(name, []).append(after.values[name] - before.values[name])
+            moved.setdefault(name, []).append(round(after.values[name] - before.values[name], _DIGITS))
     return moved
 
 

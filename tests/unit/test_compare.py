@@ -375,3 +375,13 @@ def test_unlike_sides_are_told():
         "the checks differ",
         "the price tables differ",
     ]
+
+
+def test_amounts_that_all_rose_alike():
+    """Five seconds more in every case is a difference of 5, whatever the last bits of the sums are."""
+    before, after = (standings(*(trial(f"c{number}", duration_s=number / 7 + more) for number in range(100))) for more in (0.0, 5.0))
+
+    change = compare(before, after).change("duration_s.p50")
+
+    assert change is not None
+    assert (change.rose, change.difference, change.interval) == (100, 5.0, (5.0, 5.0))
