@@ -523,7 +523,7 @@ def test_many_routes_are_left_out() -> None:
     trials = [trial(f"c{number}", "pass", route(f"r{number}", f"r{number}")) for number in range(25)]
     shown = markdown.markdown("x", judge_experiment(experiment(provenance(cases=25)), trials))
     assert "25 routes: the matrix is left out." in shown
-    assert Tally(trials).confusion("classify").accuracy == 1.0
+    assert Tally(trials).routing.confusion("classify").accuracy == 1.0
 
 
 if __name__ == "__main__":
