@@ -32,7 +32,7 @@ class CasePair(Value):
     `movement` is that of its pass rate; a case of which a trial crashed, is stale or could not be scored, on either side, is
     `crashed`, `stale` or `unscored`, unless it is so on both sides and nothing moved: then it is `same`, and `unmeasured`.
     `flips` are the routers that decided otherwise, with the decision before and after. `drift` names what else changed: the route
-    (visits, decisions), arguments of tools, the content.
+    (visits, decisions), arguments of tools, the content; of a stale side it is not known what the case would have done.
     """
 
     case: str
@@ -149,7 +149,7 @@ def paired(base: Standings, candidate: Standings) -> dict[str, list[float]]:
         before, after = base.cases[case], candidate.cases[case]
         known = before.values.keys() & after.values.keys() - (() if before.measured and after.measured else {"pass.rate"})
         for name in known:
-            moved.setdefault(name, []).append(after.values[name] - before.values[name])
+            moved.setdefault(name, []).append(round(after.values[name] - before.values[name], _DIGITS))
     return moved
 
 
@@ -195,6 +195,8 @@ def _movement(base: Standing, candidate: Standing) -> Movement:
 
 
 def _drift(base: Standing, candidate: Standing, flips: Mapping[str, object]) -> Iterator[Drift]:
+    if base.had("stale") or candidate.had("stale"):
+        return
     if flips or base.path != candidate.path:
         yield "routing"
     if base.tools != candidate.tools:
@@ -241,12 +243,18 @@ def _unlike(base: SuiteProvenance, candidate: SuiteProvenance, price_tables: tup
         yield f"the suites differ: {base.suite!r} and {candidate.suite!r}"
     if base.dataset_digest != candidate.dataset_digest:
         yield f"the datasets differ: {_dataset(base)} and {_dataset(candidate)}"
+    if base.selected != candidate.selected:
+        yield f"only one side ran selected cases: {_ran(base)} and {_ran(candidate)}"
     if base.faults != candidate.faults:
         yield f"the faults of every case differ: {_faults(base)} and {_faults(candidate)}"
     if base.checks != candidate.checks:
         yield f"the checks differ: {', '.join(sorted({*base.checks} ^ {*candidate.checks})) or 'their order'}"
     if len(set(price_tables)) > 1:
         yield f"the price tables differ: {price_tables[0] or 'none'} and {price_tables[1] or 'none'}"
+
+
+def _ran(side: SuiteProvenance) -> str:
+    return f"{side.cases:,}" if side.selected else f"all {side.cases:,}"
 
 
 def _faults(side: SuiteProvenance) -> str:

@@ -21,7 +21,7 @@ from harness.errors import ConfigError
 from harness.metric import names as metric_names
 from harness.price import Price
 from harness.schema import Value, first_problem, nearest, problem_place
-from harness.terms import Bound, Gate, Quarantine, is_passed_share
+from harness.terms import Bound, Gate, Quarantine, is_passed_share, is_share
 
 DEFAULT = "default"
 _OPEN_METRIC = re.compile(
@@ -196,8 +196,8 @@ def _validated(document: dict[str, Any], text: str, shown: str, prefix: list[str
         place = [*prefix, *(str(part) for part in problem_place(error))]
         message = f"{shown}{_line(text, place)}: {first_problem(error, Config)}"
         raise ConfigError(message) from None
-    except ValueError as error:
-        message = f"{shown}: {error}"
+    except ValueError:
+        message = f"{shown}: a number is nan or inf, which nothing can be held to"
         raise ConfigError(message) from None
 
 
@@ -289,6 +289,10 @@ def _check_gate(name: str, suite: Suite, text: str, shown: str) -> None:
             raise ConfigError(message)
         if bound.non_inferiority is not None and not is_passed_share(metric):
             message = f"{place}: non_inferiority of {metric!r}: it is for shares that each case passes or not, {_SHARES}; use max_rise_pct"
+            raise ConfigError(message)
+        large = bound.beyond_any_share if is_share(metric) else None
+        if large is not None:
+            message = f"{place}: {large} = {getattr(bound, large):g} of {metric!r}, which is a share from 0 to 1: five per cent is 0.05"
             raise ConfigError(message)
 
 

@@ -32,8 +32,13 @@ class Difference(Value):
 
 
 def differences(base: Trial, candidate: Trial) -> tuple[Difference, ...]:
-    """Return what differs, in the order of what decides most: path, tools, how it ended, state, text."""
+    """Return what differs, in the order of what decides most: path, tools, how it ended, state, text.
+
+    A stale trial ended where its cassette did: what it would have done is not known, so that only its end is told.
+    """
     before, after = base.trace, candidate.trace
+    if "stale" in {base.outcome, candidate.outcome}:
+        return tuple(_single("ends", _end(base), _end(candidate)))
     return (
         *_sequence("path", before.nodes, after.nodes),
         *_sequence("tools", [_tool(tool.name, tool.args) for tool in before.tools], [_tool(tool.name, tool.args) for tool in after.tools]),

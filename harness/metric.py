@@ -41,6 +41,7 @@ NAMES = (
 )
 
 _DIGITS = 12
+_MODELS_NAMED = 5
 _NO_FIRST_TOKENS = "the recordings do not say when the first token came"
 _NO_CONFIDENCE = "no checked decision came with a confidence; `confidence` in the config names the state key that holds it"
 
@@ -102,7 +103,7 @@ class Tally(Count):
             "pass.rate": self._known(self.passed / self.trials if self.trials else None),
             **self._repeat_metrics(),
             **self._spending_metrics("cost_usd"),
-            "cost_usd.p95": self._spent("cost_usd", quantile(self._numbers["cost_usd"], 0.95)),
+            "cost_usd.p95": self._paid("cost_usd", quantile(self._spent["cost_usd"].whole, 0.95)),
             "cost_usd.per_hour": self._per_hour(),
             **self._spending_metrics("tokens"),
             "model_calls.mean": self._seen(mean(self._numbers["model_calls"]), "calls"),
@@ -121,10 +122,10 @@ class Tally(Count):
         return self.metrics().get(name) or self._unseen(name)
 
     def _route_metrics(self) -> dict[str, Metric]:
-        figures = {f"route.{router}.accuracy": _share(*self._right(router)) for router in self.routers}
-        errors = {f"route.{router}.ece": self.calibration(router).ece for router in self.sure_routers}
-        right = sum(count for (_, is_right), count in self._decisions.items() if is_right)
-        return {"route.accuracy": self._known(_share(right, self._decisions.total()), "check 'route'")} | {
+        routing = self.routing
+        figures = {f"route.{router}.accuracy": routing.accuracy(router) for router in routing.routers}
+        errors = {f"route.{router}.ece": routing.calibration(router).ece for router in routing.sure_routers}
+        return {"route.accuracy": self._known(routing.accuracy(*routing.routers), "check 'route'")} | {
             name: self._known(value) for name, value in (*figures.items(), *errors.items())
         }
 
@@ -139,28 +140,25 @@ class Tally(Count):
                 found[name] = self._known(mean(known) if len(known) == len(shares) else None, f"{k} repeats of each case")
         return found
 
-    def _right(self, router: str) -> tuple[int, int]:
-        return self._decisions[router, True], self._decisions[router, True] + self._decisions[router, False]
-
     def _share_of(self, check: str) -> Metric:
         return self._known(self._checked[check].share, f"check {check!r}")
 
     def _spending_metrics(self, name: str) -> dict[str, Metric]:
-        spent = [*self._numbers[name], *self._spent_aside[name]]
+        spent = self._spent[name]
+        everything = [*spent.whole, *spent.aside]
         return {
-            f"{name}.mean": self._spent(name, mean(self._numbers[name])),
-            f"{name}.total": self._spent(name, fsum(spent) if spent else None, "", " aside"),
+            f"{name}.mean": self._paid(name, mean(spent.whole)),
+            f"{name}.total": self._paid(name, fsum(everything) if everything else None, aside=True),
         }
 
-    def _spent(self, name: str, value: float | None, *of: str) -> Metric:
-        """Return a figure of what was spent; `of` says whether trials beside the whole ones count, too."""
-        parts = [f"{name}{part}" for part in of or ("",)]
-        unknown = sum(self._happened[f"{part} unknown"] for part in parts)
+    def _paid(self, name: str, value: float | None, *, aside: bool = False) -> Metric:
+        """Return a figure of what was spent, in trials beside the whole ones too where those count."""
+        spent = self._spent[name]
+        unknown = spent.unknown + (spent.unknown_aside if aside else 0)
         if not unknown:
             return self._known(value)
-        models = sorted({model for part in parts for model in self._unknown.get(part, ())})
-        what = "cost" if name == "cost_usd" else "tokens"
-        named = f": {', '.join(repr(model) for model in models[:5])}" if models else ""
+        what, models = "cost" if name == "cost_usd" else "tokens", spent.silent(aside=aside)[:_MODELS_NAMED]
+        named = f": {', '.join(map(repr, models))}" if models else ""
         return Metric(reason=f"{what} unknown in {unknown} of {counted(self.trials - self.stale, 'trial')}{named}")
 
     def _per_hour(self) -> Metric:
@@ -171,7 +169,7 @@ class Tally(Count):
         total_s = fsum(self._numbers["duration_s"])
         if not total_s:
             return Metric(reason="the trials took no time: the recordings do not say how long a call took")
-        return self._spent("cost_usd", fsum(self._numbers["cost_usd"]) * 3600 / total_s)
+        return self._paid("cost_usd", fsum(self._spent["cost_usd"].whole) * 3600 / total_s)
 
     def _lasted(self, share: float, durations: Sequence[float]) -> Metric:
         in_real_time = self._happened["in real time"]

@@ -66,10 +66,10 @@ def activated(active: Active, prompt: Prompt) -> Active:
 
 
 def rolled_back(active: Active, name: str) -> Active:
-    """Return what is active without the last activation of a prompt; PromptError if it never was activated."""
+    """Return what is active without the last activation of a prompt; PromptError where none is left."""
     before = active.get(name, ())
     if not before:
-        message = f"prompt {name!r} was never activated, so there is nothing to go back to; `harness prompts activate {name} VERSION` does"
+        message = f"no activation of prompt {name!r} is left to take back; `harness prompts activate {name} VERSION` makes one"
         raise PromptError(message)
     rest = {key: versions for key, versions in active.items() if key != name}
     return {**rest, name: before[:-1]} if before[:-1] else rest

@@ -131,9 +131,9 @@ def _sealed() -> Iterator[None]:
 
 def _baseline(plan: "Plan", provenance: "SuiteProvenance") -> "Baseline | None":
     """Return the blessed baseline of the suite, if there is one."""
-    from harness import store  # noqa: PLC0415, see above
+    from harness.runner.blessed import baselines_of  # noqa: PLC0415, see above
 
-    return store.read_baselines(plan.project.root, (provenance.name,)).get(provenance.name)
+    return baselines_of(plan).get(provenance.name)
 
 
 def _today() -> dt.date:

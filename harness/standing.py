@@ -79,7 +79,7 @@ class Roll:
         evidence = {} if trial.outcome in {"stale", "unscored"} else _figures(trial)
         self._rows.setdefault(trial.case, []).append((trial.repeat, trial.outcome, evidence, _Shape(trial)))
         for call in trial.trace.calls:
-            self._spent.setdefault(_node(call), _Purse()).add(call)
+            self._spent.setdefault(_node(call), _Purse()).add(call, missed=trial.outcome == "stale" and call.source == "none")
 
     def cases(self) -> dict[str, Standing]:
         """Return the standing of every case, by its id."""
@@ -91,7 +91,7 @@ class Roll:
 
 
 class _Purse:
-    """Adds up the calls of one node; one unknown amount makes its sum unknown."""
+    """Adds up the calls of one node; one unknown amount makes its sum unknown, such as that of a call which the cassette lacks."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -99,10 +99,10 @@ class _Purse:
         self.cost_usd: float | None = 0.0
         self.latency_s: float | None = 0.0
 
-    def add(self, call: WireCall) -> None:
+    def add(self, call: WireCall, *, missed: bool) -> None:
         self.calls += 1
         self.latency_s = None if self.latency_s is None or call.latency_s is None else self.latency_s + call.latency_s
-        if call.kind != "http" and call.answered:
+        if call.kind != "http" and (call.answered or missed):
             self.tokens = None if self.tokens is None or call.usage is None else self.tokens + call.usage.total_tokens
             self.cost_usd = None if self.cost_usd is None or call.cost_usd is None else self.cost_usd + call.cost_usd
 

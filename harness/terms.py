@@ -18,6 +18,11 @@ def is_passed_share(metric: str) -> bool:
     return _PASSED_SHARE.fullmatch(metric) is not None
 
 
+def is_share(metric: str) -> bool:
+    """Tell a metric that is never more than 1 from an amount."""
+    return metric.endswith((".rate", ".pass_rate", ".accuracy", ".coverage")) or metric.startswith(("pass@", "pass^"))
+
+
 class NonInferiority(Value):
     """A share must not be worse than the baseline's by `margin` or more, shown at the one-sided level `alpha`."""
 
@@ -38,6 +43,12 @@ class Bound(Value):
     def relative(self) -> tuple[str, ...]:
         """Return the names of the parts that need a baseline."""
         return tuple(name for name in ("max_drop", "max_rise_pct", "non_inferiority") if getattr(self, name) is not None)
+
+    @property
+    def beyond_any_share(self) -> Literal["min", "max", "max_drop"] | None:
+        """Return the first part that is more than 1, so that no share could break it, or none could hold it."""
+        parts: tuple[Literal["min", "max", "max_drop"], ...] = ("min", "max", "max_drop")
+        return next((part for part in parts if (getattr(self, part) or 0.0) > 1), None)
 
     def over(self, other: "Bound") -> "Bound":
         """Return the other bound, its parts overridden by those that are written down here."""

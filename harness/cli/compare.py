@@ -8,15 +8,16 @@ import click
 
 from harness.cli.group import main
 from harness.cli.output import screen, show_verdict, write_report
-from harness.cli.project import CONFIG_HERE
+from harness.cli.project import CONFIG_HERE, FAIL_ON
 from harness.cli.sides import between_variants, compare_sides, sides
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from harness.cli.replay import Replayed
-    from harness.errors import ExitCode
+    from harness.cli.sides import Side
+    from harness.gate import SuiteVerdict
     from harness.report.compared import Compared
 
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @CONFIG_HERE
 @click.argument("base")
 @click.argument("candidate")
-@click.option("--force", is_flag=True, help="Compare although datasets, checks, faults or price tables differ.")
+@click.option("--force", is_flag=True, help="Compare although datasets, selections, checks, faults or price tables differ.")
 @click.option(
     "-o",
     "--output",
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also write the comparison: .md or .json; may be given several times.",
+    help="Also write the comparison: .html, .md or .json; may be given several times.",
 )
+@FAIL_ON
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def compare(
@@ -45,6 +47,7 @@ def compare(
     candidate: str,
     force: bool,
     outputs: tuple[Path, ...],
+    fail_on: str,
     as_json: bool,
 ) -> int:
     """Pair two experiments, baselines or variants (SUITE@VARIANT) case by case, and judge the candidate against the base."""
@@ -52,21 +55,28 @@ def compare(
     from harness.report import comparison as report
 
     for path in outputs:
-        if path.suffix not in {".md", ".json"}:
-            message = f"-o {path}: a comparison is a .md or .json file"
+        if path.suffix not in {".html", ".md", ".json"}:
+            message = f"-o {path}: a comparison is a .html, .md or .json file"
             raise UsageError(message)
-    compared = compare_sides(*sides(config_here or config_path, base, candidate), force=force)
+    both = sides(config_here or config_path, base, candidate)
+    compared = compare_sides(*both, force=force, forgiving=fail_on == "fail")
     for path in outputs:
-        _write(path, compared)
+        _write(path, compared, both, config_here or config_path)
     click.echo(report.document(compared) if as_json else report.show(compared, **screen()), nl=False)
     return int(overall(one.verdict for one in compared))
 
 
-def _write(path: Path, compared: "Sequence[Compared]") -> None:
+def _write(path: Path, compared: "Sequence[Compared]", both: "tuple[Side, Side]", config_path: Path | None) -> None:
     from harness import store
-    from harness.report import comparison, comparison_markdown
+    from harness.cli.evidence import evidence_of_sides
+    from harness.report import comparison, comparison_markdown, html
 
-    store.write_text(path, comparison.document(compared) if path.suffix == ".json" else comparison_markdown.markdown(compared))
+    renderers: dict[str, Callable[[], str]] = {
+        ".html": lambda: html.html(evidence_of_sides(*both, compared, config_path)),
+        ".md": lambda: comparison_markdown.markdown(compared),
+        ".json": lambda: comparison.document(compared),
+    }
+    store.write_text(path, renderers[path.suffix]())
 
 
 def refuse_one_variant(variants: "Sequence[str]") -> None:
@@ -76,21 +86,21 @@ def refuse_one_variant(variants: "Sequence[str]") -> None:
         raise UsageError(message)
 
 
-def show_variants(ran: "Replayed", outputs: "Sequence[Path]", *, as_json: bool) -> int:
+def show_variants(ran: "Replayed", outputs: "Sequence[Path]", *, config_path: Path | None, forgiving: bool, as_json: bool) -> int:
     """Print the verdicts of a run and how each further variant compares with the first one, write reports, and return the exit code.
 
     The base's own gate decides nothing where it merely failed or is inconclusive: whether a candidate may take its place does.
     """
+    from harness.gate import overall
     from harness.report import comparison, comparison_markdown
 
-    compared, alone = between_variants(ran.folder)
+    compared, alone = between_variants(ran.folder, forgiving=forgiving)
     if not compared:
         message = f"no suite ran under two variants ({', '.join(alone)}), so there is nothing to compare"
         raise UsageError(message)
-    code = _decided(ran, compared)
     for path in outputs:
-        write_report(path, *ran)
-    whole = json.dumps(_document(ran, compared, code), indent=2, allow_nan=False) + "\n"
+        write_report(path, *ran, config_path=config_path)
+    whole = json.dumps(_document(ran, compared), indent=2, allow_nan=False) + "\n"
     for path in outputs:
         if path.suffix == ".json":
             _replace(path, whole)
@@ -104,7 +114,7 @@ def show_variants(ran: "Replayed", outputs: "Sequence[Path]", *, as_json: bool) 
         click.echo(comparison.show(compared, label="verdict of the comparison", **screen()), nl=False)
         for suite in alone:
             click.echo(f"{suite} ran under one variant only, so it was not compared")
-    return int(code)
+    return int(overall(_deciding(ran, compared)))
 
 
 def _replace(path: Path, text: str) -> None:
@@ -113,20 +123,22 @@ def _replace(path: Path, text: str) -> None:
     store.write_text(path, text)
 
 
-def _decided(ran: "Replayed", compared: "Sequence[Compared]") -> "ExitCode":
+def _deciding(ran: "Replayed", compared: "Sequence[Compared]") -> "list[SuiteVerdict]":
     from harness.errors import ExitCode
-    from harness.gate import most_severe
 
     bases = {one.comparison.base for one in compared}
     harmless = {ExitCode.GATE_FAILED, ExitCode.INCONCLUSIVE}
-    own = [(one.provenance.name, one.verdict.exit_code) for one in ran.summaries]
-    decide = [code for name, code in own if name not in bases or code not in harmless]
-    return most_severe([*decide, *(one.verdict.exit_code for one in compared)])
+    own = [(one.provenance.name, one.verdict) for one in ran.summaries]
+    return [
+        *(verdict for name, verdict in own if name not in bases or verdict.exit_code not in harmless),
+        *(one.verdict for one in compared),
+    ]
 
 
-def _document(ran: "Replayed", compared: "Sequence[Compared]", code: "ExitCode") -> "dict[str, object]":
-    from harness.gate import verdict_of
+def _document(ran: "Replayed", compared: "Sequence[Compared]") -> "dict[str, object]":
+    from harness.gate import overall, overall_verdict
     from harness.report import comparison, document
 
-    run = json.loads(document.render(ran.head.id, ran.summaries))
-    return {**run, "verdict": verdict_of(code), "exit_code": int(code), "comparisons": json.loads(comparison.document(compared))["suites"]}
+    run, deciding = json.loads(document.render(ran.head.id, ran.summaries)), _deciding(ran, compared)
+    told = {"verdict": overall_verdict(deciding), "exit_code": int(overall(deciding))}
+    return {**run, **told, "comparisons": json.loads(comparison.document(compared))["suites"]}

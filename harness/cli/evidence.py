@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from harness.baseline import Baseline
     from harness.cassette.redact import Redactor
+    from harness.cli.sides import Side
     from harness.config import Project
     from harness.experiment import Experiment, Trial
     from harness.gate import Summary
+    from harness.report.compared import Compared
     from harness.report.html import Evidence, Past
     from harness.store import ExperimentFolder
 
@@ -42,6 +44,29 @@ def evidence_of(folder: "ExperimentFolder", head: "Experiment", summaries: "Sequ
         baselines=baselines,
         past=_past(root, head, names),
         sweeps={name: sweep for name, sweep in sweeps.items() if sweep is not None},
+    )
+
+
+def evidence_of_sides(before: "Side", after: "Side", compared: "Sequence[Compared]", config_path: Path | None) -> "Evidence":
+    """Return the evidence of a comparison: the candidate as the experiment, each base as the baseline of its suite."""
+    from harness.experiment import suite_name
+    from harness.gate import Summary
+    from harness.report.html import Evidence
+
+    folder, head = after.experiment
+    root = find_root(config_path)
+    bases = {one.comparison.candidate: before.suites[one.comparison.base] for one in compared}
+    provenances = {suite.name: suite for suite in head.suites}
+    folders = {side.folder.path.name: side.folder for side in (before, after) if side.folder}
+    return Evidence(
+        head=head,
+        summaries=[Summary(provenances[one.comparison.candidate], after.counts[one.comparison.candidate], one.verdict) for one in compared],
+        trials=(trial for trial in folder.trials() if suite_name(trial.suite, trial.variant) in bases),
+        trials_of=lambda name, cases: folders[name].trials_of(cases) if name in folders else _trials_of(root, folder, name, cases),
+        prompts=_Prompts(root, config_path, head, bases),
+        baselines=bases,
+        past=_past(root, head, tuple(bases)),
+        blessed=False,
     )
 
 

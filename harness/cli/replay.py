@@ -90,14 +90,14 @@ def _clock(kind: "ClockKind") -> "contextlib.AbstractContextManager[None]":
 
 def _started(project: "Project", asked: Asked) -> "tuple[Plan, ExperimentFolder]":
     from harness import store
-    from harness.experiment import suite_name
     from harness.runner import run as runner
+    from harness.runner.blessed import baselines_of
 
     selecting = asked.selecting
     if selecting["failing"] is not None:
         selecting = {**selecting, "failing": store.open_experiment(project.root, selecting["failing"]).path.name}
     plan = make_plan(project, asked.repeat, selecting)
-    store.read_baselines(project.root, tuple(suite_name(bench.name, bench.variant) for bench in plan.benches))  # told before the run
+    baselines_of(plan)  # what is wrong with them is told before the run
     return plan, runner.begin(plan, now=now(), command=runner.command_line(asked.repeat, selecting))
 
 

@@ -72,7 +72,7 @@ def run(
     asked = Asked(selecting, repeat=repeat or 1, jobs=jobs, resume=resume, forgiving=fail_on == "fail")
     ran = replay(open_project(config_here or config_path), asked, Bounds(max_cost, max_tokens))
     if compare:
-        return show_variants(ran, outputs, as_json=as_json)
+        return show_variants(ran, outputs, config_path=config_here or config_path, forgiving=asked.forgiving, as_json=as_json)
     for path in outputs:
         write_report(path, *ran, config_path=config_here or config_path)
     return show_verdict(*ran, as_json=as_json)

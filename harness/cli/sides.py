@@ -33,6 +33,14 @@ class Side(NamedTuple):
     head: "Experiment | None" = None
     counts: "dict[str, Tally]" = {}
 
+    @property
+    def experiment(self) -> "tuple[ExperimentFolder, Experiment]":
+        """Return the experiment of a candidate, which always has one."""
+        if self.folder is None or self.head is None:
+            message = f"{self.name}: a baseline can only be the base; the candidate is an experiment or a variant"
+            raise UsageError(message)
+        return self.folder, self.head
+
     def only(self, suite: str) -> "Side":
         """Return this side with only one of its suites."""
         return self._replace(suites={suite: self.suites[suite]})
@@ -134,10 +142,10 @@ def of_experiment(folder: "ExperimentFolder") -> Side:
     return Side(head.id, suites, folder, head, {name: one.tally for name, one in gathered.items()})
 
 
-def compare_sides(before: Side, after: Side, *, force: bool = False) -> "list[Compared]":
+def compare_sides(before: Side, after: Side, *, force: bool = False, forgiving: bool = False) -> "list[Compared]":
     """Compare what is on both sides; UsageError where the sides are not alike, unless forced."""
     pairs = _pairs(before, after)
-    compared = [_compared(before, after, *names) for names in pairs]
+    compared = [_compared(before, after, *names, forgiving=forgiving) for names in pairs]
     alone = _alone(before, after, pairs)
     unlike = [*alone, *(what for one in compared for what in one.comparison.unlike)]
     if unlike and not force:
@@ -167,7 +175,7 @@ def _alone(before: Side, after: Side, pairs: "Sequence[tuple[str, str]]") -> lis
     return [f"only {side.name} has {', '.join(names)}" for names, side in told if names]
 
 
-def _compared(before: Side, after: Side, base: str, candidate: str) -> "Compared":
+def _compared(before: Side, after: Side, base: str, candidate: str, *, forgiving: bool) -> "Compared":
     from harness.compare import compare as pair
     from harness.gate import judge_candidate
     from harness.report.compared import Compared
@@ -175,9 +183,12 @@ def _compared(before: Side, after: Side, base: str, candidate: str) -> "Compared
     old, new = before.suites[base], after.suites[candidate].standings
     comparison = pair(old.standings, new, price_tables=(old.price_table, after.suites[candidate].price_table))
     repeats, stopped = (after.head.repeat, after.head.stopped) if after.head else (1, "")
+    verdict = judge_candidate(old, new, after.counts[candidate], repeats=repeats, forgiving=forgiving, stopped=stopped, today=now().date())
+    if before.folder and after.folder and (before.folder.path.resolve(), base) == (after.folder.path.resolve(), candidate):
+        verdict = verdict.model_copy(update={"notes": (*verdict.notes, "both sides are the same trials, which cannot differ")})
     return Compared(
         comparison,
-        judge_candidate(old, new, after.counts[candidate], repeats=repeats, stopped=stopped, today=now().date()),
+        verdict,
         (_origin(before, old), _origin(after, after.suites[candidate])),
         (old.standings.nodes, new.nodes),
         _differences(comparison, before.folder, after.folder),
@@ -209,7 +220,7 @@ def _first_trials(folder: "ExperimentFolder", cases: frozenset[str], suite: str)
     return {one.case: one for one in folder.trials_of(cases) if one.repeat == 1 and suite_name(one.suite, one.variant) == suite}
 
 
-def between_variants(folder: "ExperimentFolder") -> "tuple[list[Compared], list[str]]":
+def between_variants(folder: "ExperimentFolder", *, forgiving: bool) -> "tuple[list[Compared], list[str]]":
     """Compare, suite by suite, each further variant of an experiment with the first one; also return the suites with a single one."""
     ran = of_experiment(folder)
     variants: dict[str, list[str]] = {}
@@ -217,4 +228,4 @@ def between_variants(folder: "ExperimentFolder") -> "tuple[list[Compared], list[
         variants.setdefault(suite.standings.provenance.suite, []).append(name)
     pairs = [(first, other) for first, *others in variants.values() for other in others]
     alone = [suite for suite, names in variants.items() if len(names) == 1]
-    return [_compared(ran, ran, base, candidate) for base, candidate in pairs], alone
+    return [_compared(ran, ran, base, candidate, forgiving=forgiving) for base, candidate in pairs], alone

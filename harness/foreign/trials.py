@@ -1,5 +1,6 @@
 """Trials made of exported records, one after another; their order, their numbers and where they come from."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ from harness.trace import Crash, Trace, Unseen
 
 UNSEEN: tuple[Unseen, ...] = ("steps", "states", "calls", "places")
 _MESSAGE_AT_MOST = 300
+_NAMED = re.compile(r"(?P<type>[A-Za-z_]\w*)(?:\((?P<shown>.*)\)|: (?P<said>.+))")
+"""How Python writes an exception: `ValueError('no')` or `ValueError: no`."""
 
 
 class Key(NamedTuple):
@@ -70,8 +73,9 @@ def crash_of(error: JsonValue) -> Crash | None:
     text = error if isinstance(error, str) else "the record says that it crashed" if error is True else canonical_json(error)
     first, _, rest = text.partition("Traceback (most recent call last):")
     line = (first or rest).strip().split("\n")[0]
-    name = line.partition("(")[0]
-    return Crash(type=name if name.isidentifier() else "Error", message=line[:_MESSAGE_AT_MOST], traceback=rest.strip())
+    named = _NAMED.fullmatch(line)
+    kind, said = (named["type"], named["shown"] or named["said"] or "no message") if named else ("Error", line)
+    return Crash(type=kind, message=said[:_MESSAGE_AT_MOST], traceback=rest.strip())
 
 
 def ended(trace: Trace, crash: Crash | None) -> Trace:

@@ -11,7 +11,6 @@ from harness.gate.verdict import (
     most_severe,
     overall,
     overall_verdict,
-    verdict_of,
 )
 
 __all__ = [
@@ -29,5 +28,4 @@ __all__ = [
     "most_severe",
     "overall",
     "overall_verdict",
-    "verdict_of",
 ]

@@ -22,7 +22,7 @@ _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 class Against:
     """A baseline, and what the cases of the candidate came to. `metrics` are the candidate's figures over all its cases.
 
-    `aside` are the cases of a quarantine, which are not compared.
+    `aside` are cases that are not compared: those of a quarantine, and those that are stale, which shows nothing of the candidate.
     """
 
     def __init__(
@@ -37,16 +37,16 @@ class Against:
         self._base = baseline.standings.cases
         self._candidate = cases
         self._metrics = metrics
-        self._aside = aside
+        self.aside = aside
 
     def without(self, aside: frozenset[str]) -> "Against":
         """Return the comparison of the other cases."""
-        return Against(self.baseline, self._candidate, self._metrics, aside=aside)
+        return Against(self.baseline, self._candidate, self._metrics, aside=self.aside | aside)
 
     @cached_property
     def shared(self) -> tuple[str, ...]:
         """Return the cases that are compared: those that both sides have."""
-        return tuple(sorted(({*self._base} & {*self._candidate}) - self._aside))
+        return tuple(sorted(({*self._base} & {*self._candidate}) - self.aside))
 
     @cached_property
     def missing(self) -> tuple[str, ...]:
@@ -121,8 +121,13 @@ def missing_cases(provenance: SuiteProvenance, against: Against) -> Iterator[Fin
     if against.missing and not provenance.selected:
         what = f"{counted(len(against.missing), 'case')} of the baseline did not run"
         yield finding(ExitCode.GATE_FAILED, what, against.missing)
+
+
+def nothing_shared(against: Against) -> Iterator[Finding]:
+    """Tell that no case can be compared, neither those that are new nor those in quarantine or stale."""
     if not against.shared:
-        yield Finding(ExitCode.NOTHING_RAN, "no case is in the baseline too, so nothing can be compared with it")
+        which = "case that is neither stale nor in quarantine" if against.aside else "case"
+        yield Finding(ExitCode.NOTHING_RAN, f"no {which} is in the baseline too, so nothing can be compared with it")
 
 
 def notes(against: Against, today: dt.date | None = None) -> Iterator[str]:

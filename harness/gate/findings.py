@@ -41,7 +41,7 @@ def stale(provenance: SuiteProvenance, tally: Tally) -> Iterator[Finding]:
     """Tell of stale cases by their cause, and what mends them; nothing forgives them."""
     if not tally.stale:
         return
-    causes = tally.stale_causes
+    causes = tally.staleness.causes
     for cause in causes[:_CAUSES_SHOWN]:
         count = len(cause.cases)
         yield finding(ExitCode.STALE, f"{counted(count, 'case')} {'is' if count == 1 else 'are'} stale, {cause.cause}", cause.cases)
@@ -53,7 +53,7 @@ def stale(provenance: SuiteProvenance, tally: Tally) -> Iterator[Finding]:
 
 def _remedy(provenance: SuiteProvenance, tally: Tally) -> str:
     """Say how many calls are stale of themselves, how many follow from them, the command that records them and what it will cost."""
-    renewal, stale = tally.renewal, tally.cases("stale")
+    renewal, stale = tally.staleness.renewal, tally.cases("stale")
     command = record_command(provenance.cassettes or provenance.suite, provenance.variant, stale[0] if len(stale) == 1 else None)
     of_themselves = "1 call is stale of itself" if renewal.own == 1 else f"{renewal.own:,} calls are stale of themselves"
     own = f"{of_themselves}, {renewal.follow:,} {'follows' if renewal.follow == 1 else 'follow'}; " if renewal.follow else ""
@@ -118,6 +118,7 @@ def _not_taken(name: str, tally: Tally) -> str:
 def broken_against(provenance: SuiteProvenance, tally: Tally, against: Against, before: Mapping[str, float | None]) -> Iterator[Finding]:
     """Evaluate the bounds that compare with the baseline, over the cases that it has too."""
     yield from relative.missing_cases(provenance, against)
+    yield from relative.nothing_shared(against) if tally.measured else ()
     for name, bound in sorted(provenance.gate.items()):
         base, value = before[name], against.after(name)
         if base is not None and value is not None:

@@ -37,8 +37,8 @@ def judge(
         nothing = Finding(ExitCode.NOTHING_RAN, f"no trial ran, {counted(provenance.cases, 'case')} should have")
         return settle([nothing], (), forgiving=forgiving)
     asked = _in_force(provenance, tally.decisive)
-    if against and tally.quarantined:
-        against = against.without(tally.quarantined)
+    if against:
+        against = against.without(tally.quarantined.union(tally.cases("stale")))
     before = {name: against.before(name) for name in asked.gate} if against else {}
     held = _Held(asked, tally, against, before)
     lacking = tally.missing(provenance.cases, max(repeats, tally.repeats))[0] if stopped else 0

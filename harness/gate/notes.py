@@ -57,8 +57,9 @@ def unasked(provenance: SuiteProvenance, tally: Tally) -> Iterator[str]:
 
 def skipped(provenance: SuiteProvenance, tally: Tally, against: Against | None, before: Mapping[str, float | None]) -> Iterator[str]:
     """Say which bounds were not evaluated."""
-    if not tally.measured and provenance.gate:
-        yield "bounds not evaluated: no trial was measured"
+    if not tally.measured:
+        yield from ("bounds not evaluated: no trial was measured",) if provenance.gate else ()
+        return
     for name, bound in sorted(provenance.gate.items()):
         for part in bound.relative:
             if against is None:

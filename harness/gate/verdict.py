@@ -86,11 +86,6 @@ def settle(findings: Iterable[Finding], notes: tuple[str, ...], *, forgiving: bo
     )
 
 
-def verdict_of(code: ExitCode) -> Verdict:
-    """Return the word for what an exit code says."""
-    return _VERDICTS.get(code, "fail")
-
-
 def with_findings(verdict: SuiteVerdict, findings: Iterable[Finding]) -> SuiteVerdict:
     """Return the verdict with findings that came after it: it can only become more severe."""
     for one in sorted(findings, key=lambda found: SEVERITY.index(found.code)):

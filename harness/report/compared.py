@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from harness.compare import CasePair, Comparison, MetricChange, Movement
+from harness.compare import PRIMARY, CasePair, Comparison, MetricChange, Movement
 from harness.difference import Difference
 from harness.gate import SuiteVerdict
-from harness.report.figure import UNKNOWN, count, dollars, figure, percent
+from harness.report.figure import UNKNOWN, count, dollars, figure
 from harness.report.text import excerpt
 from harness.standing import Spending, Standing
 from harness.tally import counted
@@ -44,7 +44,7 @@ def title(compared: Compared) -> str:
 
 def sentence(comparison: Comparison) -> str:
     """Return what a reviewer needs to know, in one sentence."""
-    change = comparison.change("pass.rate")
+    change = comparison.change(PRIMARY)
     if change is None or comparison.shown == "nothing":
         return f"nothing was compared: no case was measured on both sides ({_moved(comparison) or 'no case at all'})"
     moved = _moved(comparison)
@@ -71,7 +71,7 @@ def _rate(change: MetricChange) -> str:
 def _power(change: MetricChange) -> str:
     if change.detectable_drop is None:
         return "so few cases cannot show any drop"
-    return f"so many cases show a drop of {percent(change.detectable_drop)} four times in five"
+    return f"{counted(change.cases, 'case')} would show a true drop of {points(change.detectable_drop).strip('+')} four times in five"
 
 
 def p_value(change: MetricChange) -> str:
@@ -143,25 +143,32 @@ def drifted(comparison: Comparison) -> str:
 METRICS = ("metric", "base", "candidate", "mean diff.", "95 % interval", "rose", "fell", "p")
 
 
+def moved_metrics(changes: Sequence[MetricChange]) -> list[MetricChange]:
+    """Return the metrics that changed, but those of single nodes: the pass rate, which is always told, other tested ones, the rest."""
+    return sorted((one for one in changes if _tells(one)), key=lambda one: (one.name != PRIMARY, one.p_value is None, one.name))
+
+
 def metric_rows(changes: Sequence[MetricChange]) -> tuple[tuple[tuple[str, ...], ...], str]:
     """Return a row for each metric that changed, and a sentence on those that have no row of their own."""
-    told = [change for change in changes if _tells(change)]
     first: dict[tuple[str, ...], str] = {}
     alike: dict[str, list[str]] = {}
-    for change in sorted(told, key=lambda one: (one.name != "pass.rate", one.p_value is None, one.name)):
+    for change in moved_metrics(changes):
         figures = _figures(change)
         if figures in first and change.p_value is not None:
             alike.setdefault(first[figures], []).append(change.name)
         else:
             first.setdefault(figures, change.name)
     rows = tuple((name, *figures) for figures, name in first.items())
-    rest = len([change for change in changes if not change.name.startswith(_NODE)]) - len(told)
+    rest = [change for change in changes if not _tells(change) and not change.name.startswith(_NODE)]
+    without = sum(change.base is None for change in rest)
     notes = [f"{', '.join(names)}: as {name}" for name, names in alike.items()]
-    return rows, "; ".join([*notes, *([f"{counted(rest, 'metric')} unchanged"] if rest else [])])
+    notes += [f"{counted(len(rest) - without, 'metric')} unchanged"] if len(rest) > without else []
+    notes += [f"{counted(without, 'metric')} measured on neither side"] if without else []
+    return rows, "; ".join(notes)
 
 
 def _tells(change: MetricChange) -> bool:
-    moved = change.base != change.candidate or bool(change.rose or change.fell) or change.name == "pass.rate"
+    moved = change.base != change.candidate or bool(change.rose or change.fell) or change.name == PRIMARY
     return moved and not change.name.startswith(_NODE)
 
 
@@ -185,7 +192,7 @@ def _signed(name: str, value: float | None) -> str:
         return f"{'-' if value < 0 else '+'}{dollars(abs(value))}"
     if name.endswith((".accuracy", "rate", ".coverage")):
         return points(value)
-    return f"{value:+,.2f}{' s' if name.startswith('duration_s') else ''}"
+    return f"{value:+,.3f} s" if name.startswith("duration_s") else f"{value:+,.2f}"
 
 
 SPENDING = ("node", "calls", "tokens", "cost", "recorded time", "visit p50")
@@ -211,7 +218,7 @@ def spending_rows(compared: Compared) -> Iterator[tuple[str, ...]]:
 
 
 def _seconds(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:,.1f} s" if value >= 10 else f"{value:.2f} s"  # noqa: PLR2004
+    return UNKNOWN if value is None else f"{value:,.1f} s" if value >= 10 else f"{value:.2f} s" if value >= 1 else f"{value:.3f} s"  # noqa: PLR2004
 
 
 def _to(before: str, after: str) -> str:

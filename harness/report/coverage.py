@@ -9,6 +9,8 @@ _MISSING_SHOWN = 10
 
 def sentence(tally: Tally) -> str:
     """Return `edges 6/7, not taken: a → b; interrupts 1/1`, or why the coverage cannot be known."""
+    if not tally.measured:
+        return "edges not known: no trial was measured"
     return "; ".join(_parts(tally)) if tally.coverage else f"edges not known: {tally.coverage_unknown}"
 
 

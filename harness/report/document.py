@@ -42,7 +42,7 @@ def _suite(summary: Summary) -> dict[str, JsonValue]:
         "metric_reasons": {name: metric.reason for name, metric in metrics.items() if metric.value is None},
         "costs": _costs(tally.ledger),
         "coverage": {kind: covered.model_dump(mode="json") for kind, covered in tally.coverage.items()} or None,
-        "calibration": {router: _calibration(tally.calibration(router)) for router in tally.sure_routers},
+        "calibration": {router: _calibration(tally.routing.calibration(router)) for router in tally.routing.sure_routers},
         "drift": {drift.part: {"calls": drift.calls, "cases": len(drift.cases)} for drift in tally.drift},
         "quarantine": {case: dict(outcomes.items()) for case, outcomes in sorted(tally.set_aside.items())},
         "reasons": list(verdict.reasons),

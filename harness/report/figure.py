@@ -19,7 +19,7 @@ def figure(name: str, value: float | None) -> str:
         return f"{value:.3f}"
     if name.startswith("cost_usd"):
         return dollars(value)
-    if name.startswith(("duration_s", "ttft_s")):
+    if {"duration_s", "ttft_s"} & {*name.split(".")}:
         return f"{value:.3f} s"
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 

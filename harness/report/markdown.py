@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.compare import CasePair, Comparison
+from harness.compare import MOVEMENTS, CasePair, Comparison
 from harness.experiment import SuiteProvenance
 from harness.gate import Summary, overall_verdict
-from harness.report.compared import sentence
+from harness.report.compared import moved_metrics, sentence
 from harness.report.failing import Alike, failing
 from harness.report.figure import UNKNOWN, count, dollars, figure, percent
 from harness.report.markdown_details import details
@@ -103,15 +103,21 @@ def _sentences(texts: Sequence[str]) -> Iterator[str]:
 def _against(comparison: Comparison) -> Iterator[str]:
     """Say what moved against the baseline, the cases that got worse by name."""
     yield from ("", "### Against the baseline", "", escaped(sentence(comparison)))
-    told = [pair for pair in comparison.pairs if pair.movement not in {"same", "better"}]
+    moved = (pair for pair in comparison.pairs if pair.movement not in {"same", "better"})
+    told = sorted(moved, key=lambda pair: MOVEMENTS.index(pair.movement))
     if told:
         yield from table(("case", "movement", "before", "now"), map(_pair, told[:_CASES_SHOWN]), left=4)
         if len(told) > _CASES_SHOWN:
             yield from ("", f"and {len(told) - _CASES_SHOWN:,} more")
-    changes = [change for change in comparison.metrics if change.base != change.candidate and "." in change.name]
-    rows = [(escaped(one.name), figure(one.name, one.base), figure(one.name, one.candidate)) for one in changes[:_CASES_SHOWN]]
+    rows = [(escaped(one.name), figure(one.name, one.base), figure(one.name, one.candidate)) for one in moved_metrics(comparison.metrics)]
     if rows:
         yield from table(("metric", "before", "now"), rows, left=1)
+        cases = len(comparison.pairs)
+        if comparison.measured < cases:
+            yield from (
+                "",
+                f"These figures are of each side's own cases: {comparison.measured:,} of {counted(cases, 'case')} could be compared.",
+            )
 
 
 def _pair(pair: CasePair) -> tuple[str, ...]:

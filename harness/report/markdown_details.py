@@ -18,10 +18,10 @@ def details(summary: Summary) -> Iterator[str]:
     tally = summary.tally
     yield from ("", "<details><summary>Routers, costs, all figures</summary>")
     yield from ("", f"Coverage: {escaped(sentence(tally))}")
-    for router in tally.routers:
-        yield from _router(router, tally.confusion(router))
-        if router in tally.sure_routers:
-            yield from _calibration(tally.calibration(router))
+    for router in tally.routing.routers:
+        yield from _router(router, tally.routing.confusion(router))
+        if router in tally.routing.sure_routers:
+            yield from _calibration(tally.routing.calibration(router))
     yield from _costs(tally.ledger)
     figures = {name: metric.value for name, metric in tally.metrics().items() if metric.value is not None}
     yield from ("", "### Figures")

@@ -47,7 +47,8 @@ def show_list(experiments: Iterable[Experiment], *, width: int = WIDTH, colour: 
 
 
 def _verdict_table(summaries: Sequence[Summary]) -> Table:
-    head = ("suite", "cases", "pass", "fail", "error", "stale", "route acc.", "tokens", "cost", "verdict")
+    what = "trials" if any(summary.tally.repeats > 1 for summary in summaries) else "cases"
+    head = ("suite", what, "pass", "fail", "error", "stale", "route acc.", "tokens", "cost", "verdict")
     return Table(head, tuple(_verdict_row(summary) for summary in summaries), frozenset(head[1:-1]))
 
 

@@ -145,7 +145,8 @@ def _bca(sample: "np.ndarray[Any, Any]", means: "np.ndarray[Any, Any]", confiden
     below = (np.count_nonzero(means < sample.mean()) + np.count_nonzero(means <= sample.mean())) / (2 * len(means))
     left_out = (sample.sum() - sample) / (len(sample) - 1)
     spread = left_out.mean() - left_out
-    acceleration = float((spread**3).sum() / (6 * (spread**2).sum() ** 1.5))
+    scale = 6 * (spread**2).sum() ** 1.5
+    acceleration = float((spread**3).sum() / scale) if scale else 0.0  # differences that are equal but for rounding have no skew
     shares = [_shifted(below, acceleration, tail) for tail in ((1 - confidence) / 2, (1 + confidence) / 2)]
     low, high = np.quantile(means, shares)
     return float(low), float(high)

@@ -1,6 +1,6 @@
 """The store: everything read from and written to disk. What is written is written whole or not at all."""
 
-from harness.store.baselines import baseline_path, read_baseline, read_baselines, write_baseline
+from harness.store.baselines import baseline_path, orphaned_baselines, read_baseline, read_baselines, write_baseline
 from harness.store.cassettes import (
     cassettes_digest,
     cut_cassette,
@@ -64,6 +64,7 @@ __all__ = [
     "keep_unfinished",
     "new_experiment",
     "open_experiment",
+    "orphaned_baselines",
     "played_exchanges",
     "read_active",
     "read_baseline",

@@ -1,5 +1,6 @@
 """Baselines on disk: one committed file for each suite and variant."""
 
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from harness.baseline import Baseline
@@ -24,6 +25,12 @@ def read_baselines(root: Path, suites: tuple[str, ...]) -> dict[str, Baseline]:
     """Return the baselines of these suites, by name, where there are any."""
     paths = {suite: baseline_path(root, suite) for suite in suites}
     return {suite: read_baseline(path) for suite, path in paths.items() if path.is_file()}
+
+
+def orphaned_baselines(root: Path, known: Container[str]) -> Iterator[tuple[Path, Baseline]]:
+    """Yield the baselines of suites that are not known, by path."""
+    folder = baseline_path(root, "").parent
+    yield from ((path, read_baseline(path)) for path in sorted(folder.glob("*.json")) if path.stem not in known)
 
 
 def write_baseline(root: Path, baseline: Baseline) -> Path:

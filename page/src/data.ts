@@ -5,19 +5,19 @@ export interface Changed { what: string; name: string; before: string | null; af
 export interface Difference { kind: string; place?: string; before?: string; after?: string }
 export interface Moved {
   case: string; movement: string; before: string; after: string; flips: [string, string, string][]; drift: string[];
-  step: number | null; why: string; base?: [number, number]; parted?: { step: number; base_step: number; what: string } | null;
+  step: number | null; why: string; base?: [number, number] | null; parted?: { step: number; base_step: number; what: string } | null;
   differences?: Difference[];
 }
 export interface Spending { calls: number; tokens: number | null; cost_usd: number | null; latency_s: number | null }
 export interface Comparison {
-  experiment: string; commit: string | null; finished_at: string | null; forced: boolean; sentence: string; unlike: string[];
-  counts: Record<string, number>; transcripts: boolean; moved: Moved[]; more: number;
+  experiment: string; commit: string | null; finished_at: string | null; forced: boolean; blessed: boolean; base: string; sentence: string; unlike: string[];
+  counts: Record<string, number>; cases: number; measured: number; movements: Record<string, string[]>; transcripts: boolean; moved: Moved[]; more: number;
   flips: Record<string, [string, string, number][]>; changed: Changed[]; spent: { node: string; before: Spending; after: Spending }[];
 }
 export interface Metric {
   name: string; value: number | null; shown: string; why: string; interval: [string, string] | null; method: string;
-  bound: { asked: string; broken: string[] } | null; past: (number | null)[]; past_shown: string[];
-  change?: { base: string; difference: string; interval: [string, string] | null; rose: number; fell: number; p: number | null; moved: boolean };
+  bound: { asked: string; broken: string[]; open: string[] } | null; past: (number | null)[]; past_shown: string[];
+  change?: { base: string; cases: number; difference: string; interval: [string, string] | null; rose: number; fell: number; p: number | null; moved: boolean };
 }
 export interface Spent { calls: number; cached: number; tokens: number | null; cost_usd: number | null }
 export interface Router {
@@ -53,7 +53,7 @@ interface Columns {
 }
 export interface Head {
   format: number; experiment: Record<string, any>; verdict: string; exit_code: number;
-  limits: { text: number; transcript: number; total: number; left_out: number }; suites: Suite[]; rows: Columns;
+  limits: { text: number; transcript: number; total: number; left_out: { passing: number; others: number; sides: number } }; suites: Suite[]; rows: Columns;
 }
 export interface Place { node?: string; step?: number; path?: string; namespace?: string[]; visit?: number; turn?: number }
 export interface Step {
@@ -97,6 +97,7 @@ export class Report {
   private readonly coded: Columns["coded"];
   private readonly found = new Map<string, number>();
   private readonly moves = new Map<string, Moved>();
+  private readonly movements = new Map<string, string>();
   private readonly deciding: Map<string, Set<string>>;
   private readonly blocks = new Map<number, Promise<Trial[]>>();
   private readonly bySuite = new Map<string, number[]>();
@@ -112,6 +113,7 @@ export class Report {
     this.count = this.plain.case.length;
     this.suites = new Map(head.suites.map((suite) => [suite.name, suite]));
     this.deciding = new Map(head.suites.map((suite) => [suite.name, new Set(suite.verdict.cases)]));
+    for (const suite of head.suites) for (const [movement, cases] of Object.entries(suite.comparison?.movements ?? {})) for (const one of cases) this.movements.set(`${suite.name}\n${one}`, movement);
     for (const suite of head.suites) for (const one of suite.comparison?.moved ?? []) this.moves.set(`${suite.name}\n${one.case}`, one);
   }
 
@@ -124,6 +126,9 @@ export class Report {
   routes(row: number): [string, string, string][] { return this.word("routes", row); }
   faults(row: number): [string, string][] { return this.word("faults", row); }
   moved(suite: string, id: string): Moved | undefined { return this.moves.get(`${suite}\n${id}`); }
+  /** How a case moved against the baseline, "same" where nothing about it is otherwise, "" where there is no baseline. */
+  movement(row: number): string { return this.suites.get(this.suite(row))!.comparison ? this.movements.get(`${this.suite(row)}\n${this.plain.case[row]}`) ?? "same" : ""; }
+  did(row: number): boolean { return this.movements.has(`${this.suite(row)}\n${this.plain.case[row]}`); }
   decides(row: number): boolean { return this.deciding.get(this.suite(row))!.has(this.plain.case[row]!); }
 
   row(suite: string, id: string, repeat: number): number | undefined {

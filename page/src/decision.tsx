@@ -1,8 +1,8 @@
 // What a reviewer must decide: what got worse, why, and what it costs; then the rest.
-import type { Changed, Comparison, Line, Moved, Report, Suite } from "./data";
+import type { Changed, Comparison, Line, Metric, Moved, Report, Suite } from "./data";
 import { SuiteFigures } from "./suite";
 import { toCase, toSuite, toTrials } from "./route";
-import { Badge, count, dollars, plural, seconds, T, UNKNOWN, visible } from "./text";
+import { Badge, count, dollars, plural, seconds, T, visible } from "./text";
 import { useState } from "preact/hooks";
 
 const RANK = ["error", "stale", "fail", "inconclusive", "pass"];
@@ -103,21 +103,24 @@ function Named({ text, suite }: { text: string; suite: Suite }) {
 }
 
 function Against({ report, suite, comparison }: { report: Report; suite: Suite; comparison: Comparison }) {
-  const worse = comparison.moved.filter((one) => ["worse", "crashed", "stale", "unscored", "only in base"].includes(one.movement));
-  const others = comparison.moved.filter((one) => !worse.includes(one));
+  const worse = comparison.moved.filter((one) => ["worse", "crashed"].includes(one.movement));
+  const untold = comparison.moved.filter((one) => ["stale", "unscored", "only in base"].includes(one.movement));
+  const others = comparison.moved.filter((one) => !worse.includes(one) && !untold.includes(one));
+  const number = (...movements: string[]) => movements.reduce((sum, each) => sum + (comparison.counts[each] ?? 0), 0);
   return (
     <div class="against">
       <p><strong><T>{comparison.sentence}</T></strong></p>
       <p class="hint">
-        Against the baseline of experiment <T>{comparison.experiment}</T>{comparison.commit && <> at commit <code>{comparison.commit.slice(0, 10)}</code></>}{comparison.forced && ", blessed by force"}.
-        {worse.length > 0 && !comparison.transcripts && " That experiment is not in this folder: a baseline holds how each case stood, and no transcripts."}
+        {comparison.blessed ? "Against the baseline of" : <>The baseline is here what it was compared with: <T>{comparison.base}</T> of</>} experiment <T>{comparison.experiment}</T>{comparison.commit && <> at commit <code>{comparison.commit.slice(0, 10)}</code></>}{comparison.forced && ", blessed by force"}.
+        {worse.length + untold.length > 0 && !comparison.transcripts && " That experiment has no transcript of them in this folder: a baseline holds how each case stood, and no more."}
       </p>
       {comparison.unlike.map((what) => <p class="warning">Not alike: <T>{what}</T></p>)}
-      {worse.length > 0 && <Movement title={`What got worse: ${plural(worse.length, "case")}`} moved={worse} suite={suite} report={report} />}
+      {worse.length > 0 && <Movement title={`What got worse: ${plural(number("worse", "crashed"), "case")}`} moved={worse} suite={suite} report={report} />}
+      {untold.length > 0 && <Movement title={`What cannot be compared: ${plural(number("stale", "unscored", "only in base"), "case")}`} moved={untold} suite={suite} report={report} />}
       {comparison.changed.length > 0 && <Changes title="What was changed" changed={comparison.changed} />}
       <Cost comparison={comparison} suite={suite} />
       {others.length > 0 && <details><summary>{plural(others.length, "other case")} that moved or did otherwise</summary><Movement moved={others} suite={suite} report={report} /></details>}
-      {comparison.more > 0 && <p class="hint">{count(comparison.more)} more cases moved or did otherwise; the first {comparison.moved.length} are told here.</p>}
+      {comparison.more > 0 && <p class="hint">{count(comparison.more)} more cases moved or did otherwise; the first {comparison.moved.length} are told here, <a href={toTrials({ suite: suite.name, sort: "moved:up" })}>all are in the table</a>.</p>}
     </div>
   );
 }
@@ -159,7 +162,7 @@ function Change({ one }: { one: Changed }) {
   return (
     <>
       {one.what} <strong><T>{one.name}</T></strong>{" "}
-      {edited ? <>(<T>{one.after ?? ""}</T>) edited</> : <><code><T>{one.before ?? UNKNOWN}</T></code> → <code><T>{one.after ?? UNKNOWN}</T></code></>}
+      {edited ? <>(<T>{one.after ?? ""}</T>) edited</> : <><code><T>{one.before ?? "(none)"}</T></code> → <code><T>{one.after ?? "(none)"}</T></code></>}
       {one.what === "prompt" && (one.lines ? (
         <details open={one.lines.length <= OPEN_LINES}><summary>The difference</summary><Diff lines={one.lines} /></details>
       ) : <span class="hint"> One of the two texts is no longer to be had.</span>)}
@@ -180,11 +183,14 @@ function Diff({ lines }: { lines: Line[] }) {
 function Cost({ comparison, suite }: { comparison: Comparison; suite: Suite }) {
   const told = suite.metrics.filter((metric) => metric.change?.moved && COSTS.includes(metric.name));
   const rows = comparison.spent.filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after));
-  if (!told.length && !rows.length) return <p><strong>What it costs:</strong> as much as before.</p>;
+  const total = suite.metrics.find((metric) => metric.name === "cost_usd.total");
+  if (!told.length && !rows.length) return <p><strong>What it costs:</strong> {total?.value == null ? <>unknown{total?.why && <> (<T>{total.why}</T>)</>}</> : "as much as before"}.</p>;
+  const ran = suite.counts.trials - suite.counts.stale;
   return (
     <>
       <h3>What it costs</h3>
-      <ul>{told.map((metric) => <li><T>{metric.name}</T>: {metric.change!.base} → <strong>{metric.value === null ? "unknown" : metric.shown}</strong>{metric.change!.interval && <>, {metric.change!.difference} a case (95 % interval {metric.change!.interval.join(" to ")})</>}</li>)}</ul>
+      <ul>{told.map((metric) => <CostLine metric={metric} comparison={comparison} />)}</ul>
+      {ran < suite.counts.trials && <p class="hint">Only {count(ran)} of {plural(suite.counts.trials, "trial")} ran to the end of what is recorded: sums and means of all are not those of the same cases.</p>}
       {rows.length > 0 && (
         <details><summary>By node</summary>
           <div class="scroll" tabIndex={0} role="region" aria-label="Spending by node">
@@ -201,6 +207,16 @@ function Cost({ comparison, suite }: { comparison: Comparison; suite: Suite }) {
       )}
     </>
   );
+}
+
+/** A cost before and now; where cases are missing on a side, of the cases that both sides have. */
+function CostLine({ metric, comparison }: { metric: Metric; comparison: Comparison }) {
+  const change = metric.change!;
+  const partly = change.cases < comparison.cases;
+  const interval = change.interval && <> (95 % interval {change.interval.join(" to ")})</>;
+  if (partly && !change.cases) return <li><T>{metric.name}</T>: {change.base} → <strong>{metric.value === null ? "unknown" : metric.shown}</strong>, of other cases: none has it on both sides</li>;
+  if (partly) return <li><T>{metric.name}</T>: <strong>{change.difference}</strong> a case{interval}, over the {plural(change.cases, "case")} of {count(comparison.cases)} that have it on both sides</li>;
+  return <li><T>{metric.name}</T>: {change.base} → <strong>{metric.value === null ? "unknown" : metric.shown}</strong>{interval && <>, {change.difference} a case{interval}</>}</li>;
 }
 
 function to(before: string, after: string): string {

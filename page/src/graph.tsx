@@ -8,6 +8,7 @@ import { count, plural, T, visible } from "./text";
 const CHARACTER = 7.6;
 const LABEL = 26;
 const LOOP = 46;
+const HEIGHT = 40;
 const LEAST = 0.7; // to how much of its size a wide graph shrinks before it scrolls
 
 interface Point { x: number; y: number }
@@ -17,15 +18,29 @@ interface Way { index: number; points: Point[]; x: number; y: number }
 function placed(graph: Graph): { boxes: Box[]; ways: Way[]; width: number; height: number } {
   const drawing = new graphlib.Graph({ multigraph: true });
   drawing.setGraph({ rankdir: "LR", nodesep: 22, ranksep: 44, edgesep: 12, marginx: 8, marginy: 8 });
-  for (const node of graph.nodes) drawing.setNode(node.name, { width: Math.max(48, Math.min(LABEL, shown(node.name).length) * CHARACTER + 22), height: 40 });
   const selves = graph.edges.flatMap((edge, index) => (edge.source === edge.target ? [index] : []));
+  const looping = new Set(selves.map((index) => graph.edges[index]!.source)); // these need room below, and as much above
+  for (const node of graph.nodes) drawing.setNode(node.name, { width: Math.max(48, Math.min(LABEL, shown(node.name).length) * CHARACTER + 22), height: HEIGHT + (looping.has(node.name) ? 2 * LOOP : 0) });
   graph.edges.forEach((edge, index) => selves.includes(index) || drawing.setEdge(edge.source, edge.target, { width: 34, height: 16, labelpos: "c" }, String(index)));
   layout(drawing);
   const { width = 0, height = 0 } = drawing.graph() as { width?: number; height?: number };
-  const boxes = drawing.nodes().map((name: string): Box => ({ name, ...(drawing.node(name) as unknown as Omit<Box, "name">) }));
+  const boxes = drawing.nodes().map((name: string): Box => ({ name, ...(drawing.node(name) as unknown as Omit<Box, "name">), height: HEIGHT }));
   const ways = drawing.edges().map((edge: { v: string; w: string; name?: string }): Way => ({ index: Number(edge.name), ...(drawing.edge(edge) as unknown as Omit<Way, "index">) }));
-  const loops = selves.map((index) => loop(index, boxes.find((box) => box.name === graph.edges[index]!.source)!));
+  const box = new Map(boxes.map((each) => [each.name, each]));
+  for (const way of ways) {
+    const { source, target } = graph.edges[way.index]!, last = way.points.length - 1;
+    if (looping.has(source)) way.points[0] = rim(box.get(source)!, way.points[1]!);
+    if (looping.has(target)) way.points[last] = rim(box.get(target)!, way.points[last - 1]!);
+  }
+  const loops = selves.map((index) => loop(index, box.get(graph.edges[index]!.source)!));
   return { boxes, ways: [...ways, ...loops], width, height: Math.max(height, ...loops.map((way) => way.y + 16)) };
+}
+
+/** Where the line from the middle of a box to a point leaves the box. */
+function rim(box: Box, to: Point): Point {
+  const dx = to.x - box.x, dy = to.y - box.y;
+  const share = Math.min(box.width / 2 / Math.max(Math.abs(dx), 1), box.height / 2 / Math.max(Math.abs(dy), 1));
+  return { x: box.x + dx * share, y: box.y + dy * share };
 }
 
 function shown(name: string): string {
@@ -60,12 +75,14 @@ export function GraphView({ graph, suite, note, path, edges, suspect }: { graph:
   const trials = new Map(graph.nodes.map((node) => [node.name, node.trials]));
   const wayClass = (index: number) => {
     const edge = graph.edges[index]!;
-    return one ? (taken.has(edge.name) ? "way on" : "way off") : edge.trials ? "way" : "way none";
+    const kind = edge.labels.length ? " choice" : "";
+    return one ? (taken.has(edge.name) ? `way on${kind}` : `way off${kind}`) : edge.trials ? `way${kind}` : `way none${kind}`;
   };
   return (
     <>
       {!graph.declared && <p class="hint">{graph.unknown && <><T>{graph.unknown}</T>; </>}drawn are the ways that trials went.</p>}
       {note && <p><T>{note}</T></p>}
+      {graph.edges.some((edge) => edge.labels.length) && <p class="hint">Dashed ways are chosen by a router{!one && "; red is what no trial took"}.</p>}
       <div class="scroll graph" tabIndex={0} role="region" aria-label={`Graph of ${visible(suite)}`}>
         <svg viewBox={`0 0 ${width} ${height}`} width={width} style={{ minWidth: `${width * LEAST}px` }} role="group" aria-label={one ? "The graph with the path of this trial" : "The graph with how many trials took each edge"}>
           <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L8 4L0 8z" /></marker></defs>

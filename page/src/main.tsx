@@ -7,7 +7,7 @@ import "./page.css";
 import { useRoute, toSuite, toTrials, type Route } from "./route";
 import { SuiteView } from "./suite";
 import { TrialsView } from "./table";
-import { Badge, T, visible } from "./text";
+import { Badge, count, plural, T, visible } from "./text";
 import { TrialView } from "./trial";
 
 const TITLE = document.title;
@@ -58,6 +58,7 @@ function View({ report, route }: { report: Report; route: Route }) {
 function Page({ report }: { report: Report }) {
   const route = useRoute();
   const place = route.parts.join("/");
+  const { limits } = report.head, { left_out } = limits;
   useEffect(() => {
     document.documentElement.dataset.ready = "yes"; // after the effects of all that is inside: keys work from here on
   }, []);
@@ -74,7 +75,9 @@ function Page({ report }: { report: Report }) {
       <footer>
         Made by harness from experiment <T>{report.head.experiment.id}</T>. This file asks no server for anything.
         Transcripts of passing trials are cut at {report.head.limits.text.toLocaleString("en-US")} characters a text
-        {report.head.limits.left_out > 0 && `, and ${report.head.limits.left_out.toLocaleString("en-US")} of them are left out for size`}; all others are whole.
+        {left_out.passing > 0 && `, and ${count(left_out.passing)} of them are left out for size`}; all others are whole
+        {left_out.others > 0 && <>, but <strong>those of {plural(left_out.others, "trial")} that did not pass are left out</strong>, since this file takes no more than {limits.total / 1e6} MB of transcripts</>}
+        {left_out.sides > 0 && <>; {count(left_out.sides)} of the baseline's are left out for size</>}.
       </footer>
     </>
   );

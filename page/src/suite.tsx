@@ -71,8 +71,8 @@ function MetricRow({ metric, compared, suite }: { metric: Metric; compared: bool
       <th scope="row"><T>{metric.name}</T></th>
       <td>{metric.value === null ? <span class="text">unknown: <T>{metric.why}</T></span> : <strong>{metric.shown}</strong>}</td>
       <td>{metric.interval ? <abbr title={metric.method}>{metric.interval.join(" to ")}</abbr> : UNKNOWN}</td>
-      <td class="text bound">{metric.bound ? <>{metric.value === null ? "? " : broken.length ? "✗ broken: " : "✓ "}<T>{metric.bound.asked}</T></> : ""}</td>
-      {compared && <><td>{metric.change?.base ?? UNKNOWN}</td><td>{metric.change?.moved ? <>{metric.change.difference}{metric.change.interval && <small> ({metric.change.interval.join(" to ")}{metric.change.p !== null && `; p ${metric.change.p < 0.001 ? "< 0.001" : `= ${metric.change.p.toFixed(3)}`}`})</small>}</> : "same"}</td></>}
+      <td class="text bound">{metric.bound ? <>{broken.length ? "✗ broken: " : metric.value === null || metric.bound.open.length ? "? undecided: " : "✓ "}<T>{metric.bound.asked}</T></> : ""}</td>
+      {compared && <><td>{metric.change?.base ?? UNKNOWN}</td><td class="moved">{metric.change?.moved && metric.change.cases ? <>{metric.change.difference}{metric.change.interval && <small>({metric.change.interval.join(" to ")}{metric.change.p !== null && `; p ${metric.change.p < 0.001 ? "< 0.001" : `= ${metric.change.p.toFixed(3)}`}`})</small>}</> : !metric.change || metric.change.moved ? UNKNOWN : "same"}</td></>}
       {suite.past.length > 0 && <td><Sparkline values={[...metric.past, metric.value]} shown={[...metric.past_shown, metric.shown]} names={[...suite.past.map((one) => one.experiment), "this one"]} label={metric.name} /></td>}
     </tr>
   );

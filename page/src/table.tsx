@@ -13,7 +13,7 @@ const COLUMNS: Column[] = [
   { key: "case", title: "case", value: (report, row) => report.plain.case[row]! },
   { key: "suite", title: "suite", value: (report, row) => report.suite(row) },
   { key: "outcome", title: "outcome", value: (report, row) => report.outcome(row) },
-  { key: "moved", title: "baseline", value: (report, row) => report.moved(report.suite(row), report.plain.case[row]!)?.movement ?? "" },
+  { key: "moved", title: "baseline", value: (report, row) => report.movement(row) },
   { key: "steps", title: "steps", value: (report, row) => report.plain.steps[row]!, numeric: true },
   { key: "calls", title: "calls", value: (report, row) => report.plain.calls[row]!, numeric: true },
   { key: "tokens", title: "tokens", value: (report, row) => report.plain.tokens[row]!, numeric: true },
@@ -32,11 +32,13 @@ function tests(report: Report, query: URLSearchParams): Test[] {
     const value = query.get(key);
     if (value) found.push(test(value));
   };
+  const shows = (row: number) => report.outcome(row) !== "stale"; // the graph counts no stale trial
+  const declared = (row: number) => report.suites.get(report.suite(row))!.graph.declared;
   asked("suite", (suite) => (row) => report.suite(row) === suite);
   asked("outcome", (outcome) => (row) => (outcome === "not pass" ? report.outcome(row) !== "pass" : report.outcome(row) === outcome));
-  asked("moved", (movement) => (row) => report.moved(report.suite(row), report.plain.case[row]!)?.movement === movement);
-  asked("edge", (edge) => (row) => report.edges(row).includes(edge) || steps(report.path(row)).includes(edge));
-  asked("node", (node) => query.get("fault") ? () => true : (row) => report.path(row).includes(node));
+  asked("moved", (movement) => (row) => report.movement(row) === movement);
+  asked("edge", (edge) => (row) => shows(row) && (declared(row) ? report.edges(row) : steps(report.path(row))).includes(edge));
+  asked("node", (node) => query.get("fault") ? () => true : (row) => shows(row) && report.path(row).includes(node));
   asked("fault", (fault) => (row) => report.faults(row).some(([one, node]) => one === fault && node === (query.get("node") ?? "")));
   asked("router", (router) => (row) => report.routes(row).some(([name, wanted, taken]) => name === router && wanted === query.get("expected") && taken === query.get("taken")));
   asked("q", (text) => {

@@ -36,6 +36,11 @@ export function Json({ value }: { value: any }) {
   return <Long text={typeof value === "string" ? value : JSON.stringify(value, null, 1) ?? "null"} />;
 }
 
+/** A word of a shell command, quoted where a shell would read it otherwise. */
+export function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`;
+}
+
 export function count(value: number | null | undefined): string {
   return value == null ? UNKNOWN : value.toLocaleString("en-US");
 }

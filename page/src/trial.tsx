@@ -4,7 +4,7 @@ import type { Call, Miss, Moved, Place, Report, Step, Suite, ToolRun, Trial } fr
 import { Changes } from "./decision";
 import { GraphView } from "./graph";
 import { toCase, toSuite, toTrials, type Route } from "./route";
-import { Badge, count, dollars, Json, Long, plural, seconds, T, UNKNOWN, visible } from "./text";
+import { Badge, count, dollars, Json, Long, plural, quoted, seconds, T, UNKNOWN, visible } from "./text";
 
 interface Loaded { trial?: Trial; base?: Trial }
 
@@ -32,12 +32,13 @@ export function TrialView({ report, suite, id, repeat, route }: { report: Report
       </p>
       {report.reason(row) && <p class="why"><T>{report.reason(row)}</T></p>}
       {pointed !== null && <p><button type="button" onClick={() => toStep(pointed)}>Go to step {pointed + 1}: <T>{report.path(row)[pointed] ?? "the end"}</T></button></p>}
-      <AgainstBaseline suite={known} moved={repeat === 1 ? moved : undefined} />
+      <AgainstBaseline suite={known} moved={moved} movement={report.movement(row)} did={report.did(row)} repeat={repeat} beside={!!loaded?.base} />
       <PromptChanges suite={known} moved={moved} misses={loaded?.trial?.misses ?? []} />
       <section><h2>Path</h2><GraphView graph={known.graph} suite={suite} path={report.path(row)} edges={report.edges(row)} suspect={pointed === null ? undefined : report.path(row)[pointed]} /></section>
       {loaded && (loaded.trial ? <Transcript trial={loaded.trial} base={loaded.base} moved={loaded.base ? moved : undefined} pointed={pointed} asked={asked !== null} /> : (
-        <p>The transcript of this passing trial is left out of the report for its size; <code>harness show {report.head.experiment.id} <T>{id}</T></code> tells it.</p>
+        <p>The transcript of this trial is left out of the report for its size; <code>harness show {report.head.experiment.id} <T>{named(report, known, id)}</T></code> tells it.</p>
       ))}
+      {loaded?.trial && !(loaded.trial.trace.unseen ?? []).includes("states") && <Closer report={report} suite={known} id={id} />}
     </>
   );
 }
@@ -65,9 +66,26 @@ function Neighbours({ report, row, suite }: { report: Report; row: number; suite
   );
 }
 
-function AgainstBaseline({ suite, moved }: { suite: Suite; moved?: Moved }) {
+/** A case as a command is given it. */
+function named(report: Report, suite: Suite, id: string): string {
+  const { suite: name, variant } = suite.provenance;
+  const several = report.head.suites.length > 1;
+  return [quoted(id), ...(several ? ["--suite", quoted(name)] : []), ...(several || variant !== "default" ? ["--variant", quoted(variant)] : [])].join(" ");
+}
+
+/** What a trial does not hold, and the commands that show it. */
+function Closer({ report, suite, id }: { report: Report; suite: Suite; id: string }) {
+  return (
+    <p class="hint">A trial holds what its nodes wrote, not the whole state after each step: reducers decide what becomes of it.{" "}
+      <code>harness show {report.head.experiment.id} <T>{named(report, suite, id)}</T> --states</code> runs the case again on its cassette, and shows every state.</p>
+  );
+}
+
+function AgainstBaseline({ suite, moved, movement, did, repeat, beside }: { suite: Suite; moved?: Moved; movement: string; did: boolean; repeat: number; beside: boolean }) {
   if (!suite.comparison) return null;
-  if (!moved) return <p class="hint">Against the baseline: the same outcome, path, tools and content.</p>;
+  if (!did) return <p class="hint">Against the baseline: the case stands as it stood, as far as both sides were seen.</p>;
+  if (!moved) return <p><Badge word={movement} /> Against the baseline. How is told of the first cases only.</p>;
+  if (repeat > 1) return <p><Badge word={moved.movement} /> Against the baseline, over all trials of the case: {moved.before} → {moved.after}. The first trial is beside the baseline's.</p>;
   return (
     <div class="against">
       <p><Badge word={moved.movement} /> Against the baseline: {moved.before} → {moved.after}.{" "}
@@ -82,7 +100,7 @@ function AgainstBaseline({ suite, moved }: { suite: Suite; moved?: Moved }) {
           </table></div>
         </details>
       )}
-      {!moved.base && <p class="hint">The baseline holds how the case stood, not its transcript, so only this side is shown.</p>}
+      {!beside && <p class="hint">{suite.comparison.transcripts && moved.base !== undefined ? "The baseline's transcript is left out of the report for its size, so only this side is shown." : "The baseline holds how the case stood, not its transcript, so only this side is shown."}</p>}
     </div>
   );
 }
@@ -137,11 +155,17 @@ interface Progress { input: Record<string, any>; steps: { written: Written[]; he
 /** What each step wrote over what was last written, and what of the final state no step wrote: it was there from the beginning. */
 function progress(trial: Trial): Progress {
   const held: Record<string, any> = {};
+  let pending: Record<string, any> = {}, superstep = "";
   const steps = (trial.trace.steps ?? []).map((step) => {
-    const before = { ...held };
+    const inner = !!step.place.namespace?.length, when = `${step.place.turn ?? 1}/${step.place.step}`;
+    if (!inner && when !== superstep) { // nodes of one superstep do not see what the others write
+      Object.assign(held, pending);
+      [pending, superstep] = [{}, when];
+    }
+    const before = inner ? {} : { ...held }; // what a subgraph holds is its own
     const update: Record<string, any> | null = step.update && typeof step.update === "object" && !Array.isArray(step.update) ? step.update : null;
     const written = Object.entries(update ?? {}).map(([key, after]) => ({ key, before: before[key], after, known: key in before }));
-    if (!step.place.namespace?.length) Object.assign(held, update ?? {});
+    if (!inner) Object.assign(pending, update ?? {});
     return { written, held: before };
   });
   const state = trial.trace.state;
@@ -157,8 +181,9 @@ function progress(trial: Trial): Progress {
   return { input, steps };
 }
 
+/** Tell whether what was written took the place of another value. Of a list that cannot be told: a reducer may have added to it. */
 function overwrites(one: Written): boolean {
-  return one.known && JSON.stringify(one.before) !== JSON.stringify(one.after);
+  return one.known && !Array.isArray(one.after) && JSON.stringify(one.before) !== JSON.stringify(one.after);
 }
 
 function label(place: Place): string {
@@ -185,15 +210,15 @@ function StepView({ step, trial, state, other, index, open, side }: { step: Step
     <div class="step">
       <h3>{side && <span class="side">{side}</span>}{index + 1}. <T>{label(step.place)}</T> <small>{more}</small></h3>
       {step.error && <p class="why"><T>{step.error}</T></p>}
-      {(step.chosen ?? []).length > 0 && <p>went on to <strong><T>{step.chosen!.join(", ")}</T></strong></p>}
+      {(step.chosen ?? []).length > 0 && <p>went on to <strong><T>{step.chosen!.map((node) => (node === "__end__" ? "END" : node)).join(", ")}</T></strong></p>}
       {calls.map((call) => <CallView call={call} />)}
       {tools.map((tool) => <ToolView tool={tool} />)}
       <details open={open ?? side === "Baseline"}>
-        <summary>{written.length ? visible(`Wrote ${written.map((one) => one.key).slice(0, 6).join(", ")}`) : "Wrote nothing that is known"}</summary>
+        <summary>{written.length ? visible(`Wrote ${written.map((one) => one.key).slice(0, 6).join(", ")}`) : step.interrupted ? "Wrote nothing: it stopped for a human" : "Wrote nothing that is known"}</summary>
         {written.length > 0 ? (
           <dl>{written.map((one) => (
             <>
-              <dt><T>{one.key}</T>{one.known && !overwrites(one) && <small> unchanged</small>}{differs(one) && <span class="differs">{side === "Now" ? "other than the baseline's" : "other than now"}</span>}</dt>
+              <dt><T>{one.key}</T>{one.known && !Array.isArray(one.after) && !overwrites(one) && <small> unchanged</small>}{differs(one) && <span class="differs">{side === "Now" ? "other than the baseline's" : "other than now"}</span>}</dt>
               <dd>
                 {overwrites(one) && <div class="went"><span class="mark">−</span><Json value={one.before} /></div>}
                 <div class={overwrites(one) ? "came" : "wrote"}>{overwrites(one) && <span class="mark">+</span>}<Json value={one.after} /></div>
@@ -256,8 +281,8 @@ function Ended({ trial, base }: { trial: Trial; base?: Trial }) {
   return (
     <>
       {text == null && state === undefined && <p>No text and no state is known.</p>}
-      {text != null && <><h3>Last message</h3>{base && base.trace.text !== text && <div class="went"><span class="mark">−</span><Long text={base.trace.text ?? "(none)"} /></div>}<Long text={text} /></>}
-      {(interrupts ?? []).map((one) => <><h3>Waits for a human at <T>{one.node ?? "a node"}</T></h3><Json value={one.payload ?? null} /></>)}
+      {text != null && <><h3>Last message</h3>{base && base.trace.text !== text && <div class="went"><span class="mark">−</span><Long text={base.trace.text ?? "(none)"} /></div>}{text ? <Long text={text} /> : <p class="hint">It is empty.</p>}</>}
+      {(interrupts ?? []).map((one) => <><h3>Waits for a human{one.node && <> at <T>{one.node}</T></>}</h3><Json value={one.payload ?? null} /></>)}
       {state !== undefined && <details><summary>Final state</summary><Json value={state} /></details>}
     </>
   );

@@ -264,3 +264,25 @@ def test_history_passes_over_what_it_cannot_read(blessed):
     assert f"experiment {damaged.name} is passed over: " in answer.err
     assert f"experiment {newer.name} is passed over: " in answer.err
     assert not any(folder.name in answer.out for folder in (unfinished, damaged, newer))
+
+
+def test_a_renamed_suite_does_not_lose_its_baseline_in_silence(blessed):
+    """Under a new name the suite would be held to nothing: the run says which file is in the way, and passes once that is settled."""
+    blessed.edit("harness.toml", "suites.agent", "suites.desk")
+
+    refused = blessed.harness("run")
+
+    assert (refused.code, refused.out) == (2, "")
+    assert f"suite 'desk' has no baseline, and {PATH} is that of 'agent'" in refused.err
+    assert refused.err.count("\n") == 1
+    (blessed.root / PATH).unlink()
+    assert blessed.harness("run").code == 0
+
+
+def test_a_baseline_of_another_suite_is_in_nobodys_way(blessed):
+    """A baseline of what the config no longer has stops no suite that runs another graph or dataset."""
+    (blessed.root / "datasets/other.jsonl").write_bytes((blessed.root / "datasets/agent.jsonl").read_bytes())
+    blessed.edit("harness.toml", "suites.agent", "suites.desk")
+    blessed.edit("harness.toml", "datasets/agent.jsonl", "datasets/other.jsonl")
+
+    assert blessed.harness("run").code == 0

@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 from letters import AGENT, RULES, case
+from node import installed
 
 ROOT = Path(__file__).parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
@@ -44,6 +45,24 @@ def test_files_hold_to_the_schema_of_their_system(tmp_path, schema, text):
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(path)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def as_workflow(action):
+    """Return the steps of a composite action as the job of a workflow, which is what actionlint reads."""
+    outputs = {"on": {"workflow_call": {"inputs": {name: {"type": "string"} for name in action["inputs"]}}}}
+    return json.dumps({**outputs, "jobs": {"action": {"runs-on": "ubuntu-latest", "steps": action["runs"]["steps"]}}})
+
+
+def test_actionlint_finds_nothing(tmp_path):
+    """The workflow of the documentation and the steps of the action are clean; a context that there is not is found."""
+    folder = installed(ROOT / "ci/lint", tmp_path / "lint")
+
+    def found(workflow):
+        return subprocess.run(["node", "lint.mjs"], cwd=folder, input=workflow, capture_output=True, text=True, check=False).stdout
+
+    assert found(snippet("workflow")) == ""
+    assert found(as_workflow(ACTION)) == ""
+    assert "is not defined in object type" in found(as_workflow(ACTION).replace("github.event_name", "github.evnt_name"))
 
 
 @pytest.mark.parametrize("script", [*SCRIPTS.values(), *GITLAB["script"]], ids=[*SCRIPTS, "gitlab"])

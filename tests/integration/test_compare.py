@@ -1,9 +1,11 @@
 """`harness compare` and `harness run --compare`: what moved is told, what cannot be compared is refused, nothing passes in vain."""
 
 import json
+import re
 import shutil
 
 import pytest
+import reported
 from desk import GATE, case, desk, variant
 
 
@@ -99,7 +101,27 @@ def test_reports_of_a_comparison(pair):
     assert text.startswith("# Comparison: pass\n")
     assert "- 3 cases: pass → fail, classify: technical → general; drift: routing, content: c01, c04, c07\n" in text
     assert "| classify: before ↓ / after → | billing | general | technical |" in text
-    assert pair.harness("compare", *experiments(pair), "-o", "c.html").code == 2
+    assert pair.harness("compare", *experiments(pair), "-o", "c.csv").code == 2
+
+
+def compared(world, name):
+    """Return the only suite of a report, and the cases of its rows."""
+    head = reported.unpacked(re.search(r'id="data">([^<]+)<', (world.root / name).read_text("utf-8"))[1])
+    (suite,) = head["suites"]
+    return suite, head["rows"]["plain"]["case"]
+
+
+def test_the_html_of_a_comparison_has_both_sides(pair):
+    """The candidate's trials stand beside the base's, of another experiment or another variant of the same one, and nothing else."""
+    assert pair.harness("compare", *experiments(pair), "-o", "two.html").code == 0
+    assert pair.harness("compare", "agent", "agent@v2", "-o", "one.html").code == 0
+
+    for name in ("two.html", "one.html"):
+        suite, cases = compared(pair, name)
+        assert (suite["name"], suite["verdict"]["verdict"], len(cases)) == ("agent@v2", "pass", 40)
+        assert (suite["comparison"]["base"], suite["comparison"]["blessed"]) == ("agent", False)
+        assert (suite["comparison"]["counts"]["worse"], suite["comparison"]["counts"]["better"]) == (5, 1)
+        assert suite["comparison"]["moved"][0]["parted"]["what"] == "it chose general instead of technical"
 
 
 def test_a_worse_candidate_fails(world):
@@ -111,7 +133,7 @@ def test_a_worse_candidate_fails(world):
     assert answer.code == 1
     assert answer.out.startswith("verdict: fail\n")
     assert "the candidate is worse: 0 better, 12 worse, 28 same (p < 0.001)" in answer.out
-    assert "the candidate passes fewer cases: 0 better, 12 worse of 40 cases, which is no chance (p ≤ 0.05): c01" in " ".join(
+    assert "the candidate passes fewer cases: 0 better, 12 worse of 40 cases, which chance alone seldom does (p < 0.001): c01" in " ".join(
         answer.out.split()
     )
 
@@ -124,6 +146,7 @@ def test_identical_experiments_pass(pair):
 
     assert answer.code == 0
     assert "no case moved: 0 better, 0 worse, 40 same" in answer.out
+    assert "note: both sides are the same trials, which cannot differ" in answer.out
     assert "did otherwise" not in answer.out
 
 
@@ -137,8 +160,8 @@ def other_checks(world):
     world.edit("harness.toml", 'routes.classify = "kind"', 'routes.classify = "kind"\nchecks = ["route", "loops"]')
 
 
-def other_faults(world):
-    """Nothing: the faults come with the command."""
+def as_it_is(world):
+    """Nothing: what differs comes with the command."""
 
 
 @pytest.mark.parametrize(
@@ -146,12 +169,13 @@ def other_faults(world):
     [
         (other_dataset, (), "the datasets differ: datasets/agent.jsonl ("),
         (other_checks, (), "the checks differ: "),
-        (other_faults, ("--fault", "rate_limit@model_call=1"), "the faults of every case differ: none and "),
+        (as_it_is, ("--limit", "1"), "only one side ran selected cases: all 40 and 1; --force"),
+        (as_it_is, ("--fault", "rate_limit@model_call=1"), "the faults of every case differ: none and "),
     ],
-    ids=["dataset", "checks", "faults"],
+    ids=["dataset", "checks", "selection", "faults"],
 )
 def test_unlike_sides_are_refused(pair, change, arguments, said):
-    """Other datasets, checks or faults: refused with what differs; --force compares them, and says it."""
+    """Other datasets, checks, selections or faults: refused with what differs; --force compares them, and says it."""
     change(pair)
     pair.harness("run", *arguments)
     first, _, last = experiments(pair)
@@ -269,7 +293,8 @@ def test_a_stale_base_is_no_base(pair):
 
     answer = pair.harness("compare", first, second)
 
-    assert answer.code == 5
+    assert answer.code == 4
+    assert "40 cases of the base are stale, so not compared; record with `harness record agent`" in " ".join(answer.out.split())
     assert "stale: 40 cases" in answer.out
 
 
@@ -365,6 +390,20 @@ def test_a_run_compares_its_variants(world):
     assert (document["verdict"], document["exit_code"]) == ("fail", 1)
     assert [suite["verdict"] for suite in document["comparisons"]] == ["fail", "pass"]
     assert "# Comparison: fail" in (world.root / "o.md").read_text("utf-8")
+
+
+def test_an_inconclusive_comparison_is_forgiven_where_that_is_asked(world):
+    """`--fail-on fail` makes 6 a 0, of compare and of run --compare; the verdict stays inconclusive, in the document too."""
+    margin = GATE.replace("min = 0.5", "min = 0.5, non_inferiority = { margin = 0.05 }")
+    desk(world, variant("v2", note="seen"), gate=margin)
+    run = ("run", "--variant", "default", "--variant", "v2", "--compare", "--json")
+
+    strict, forgiven = world.harness(*run), world.harness(*run, "--fail-on", "fail")
+    latest = experiments(world)[-1]
+    compared = [world.harness("compare", latest, latest, "--json", *more) for more in ((), ("--fail-on", "fail"))]
+
+    assert [(one.code, one.json["verdict"]) for one in (strict, *compared[:1])] == [(6, "inconclusive")] * 2
+    assert [(one.code, one.json["exit_code"], one.json["verdict"]) for one in (forgiven, compared[1])] == [(0, 0, "inconclusive")] * 2
 
 
 def test_the_failing_gate_of_the_base_does_not_stop_a_better_candidate(world):

@@ -7,8 +7,9 @@ import browser
 import pytest
 import reported
 
-from harness.coverage import Shape
+from harness.coverage import Edge, Shape
 from harness.report.html import html
+from harness.trace import NodeStep, Place
 
 VIEWS = {
     "decision": "#/",
@@ -232,6 +233,37 @@ def test_paper_shows_what_the_screen_folds(regression):
     assert [page.is_visible(one) for one in ("header nav", "button.switch", "nav.neighbours", "#step-1")] == [False, False, False, True]
 
 
+def test_paper_is_light_whatever_the_screen_is(regression):
+    """Printed from a dark screen, lines that went and came are dark on light, and no colour of the dark stays."""
+    page = regression.open(VIEWS["case"], color_scheme="dark")
+    page.wait_for_selector("#step-1")
+    page.emulate_media(media="print", color_scheme="dark")
+    for theme in ("auto", "light", "dark"):
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+        shown = page.evaluate("['.diff .went', 'body'].map(one => getComputedStyle(document.querySelector(one)).backgroundColor)")
+        assert shown == ["rgb(251, 227, 225)", "rgb(255, 255, 255)"]
+
+
+def test_a_node_that_leads_to_itself_keeps_its_label_apart(reader):
+    """No label of an edge lies on another one, those of loops neither."""
+    ways = ("agent", "agent"), ("agent", "tools"), ("tools", "agent"), ("agent", "__end__"), ("__start__", "agent"), ("tools", "tools")
+    edges = tuple(Edge(source=source, target=target, labels=("x",)) for source, target in ways)
+    reader.write(reported.page(suites=(reported.provenance(shape=Shape(edges=edges)),)))
+    page = reader.open(VIEWS["suite"])
+    page.wait_for_selector(".graph .plate")
+
+    plates = page.locator(".graph .plate").evaluate_all(
+        "all => all.map(one => { const b = one.getBoundingClientRect(); return [b.x, b.y, b.right, b.bottom] })"
+    )
+    over = [
+        (one, other)
+        for one, other in itertools.combinations(plates, 2)
+        if one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+    ]
+    assert len(plates) == 6
+    assert over == []
+
+
 def test_without_scripts_a_line_says_so(regression):
     """Where scripts are off, the page is no blank."""
     assert "scripts are off" in regression.open(java_script_enabled=False).inner_text("main")
@@ -270,3 +302,58 @@ def test_a_transcript_that_is_left_out_says_how_to_see_it(reader, monkeypatch):
 
     page.wait_for_selector(f"code >> text=harness show {reported.NOW} case-0")
     assert "4 of them are left out for size" in page.inner_text("footer")
+
+
+def test_failing_transcripts_that_find_no_room_are_told(reader, monkeypatch):
+    """Where failing trials alone burst the limit, the page says how many it lacks, and each of them what tells it, quoted for a shell."""
+    monkeypatch.setattr("harness.report.html.transcripts.TOTAL_LIMIT", 1)
+    reader.write(reported.page((reported.trial("it's $HOME", "billing", "technical"),)))
+    page = reader.open("#/case/desk/it's%20%24HOME/1")
+
+    page.wait_for_selector("code >> text=harness show")
+    assert page.inner_text("code >> text=harness show") == f"harness show {reported.NOW} 'it'\"'\"'s $HOME'"
+    assert "those of 1 trial that did not pass are left out" in page.inner_text("footer")
+
+
+def test_a_stale_case_is_not_called_worse(reader):
+    """What found no answer cannot be compared: the first view says so, and claims nothing got worse."""
+    stale = tuple(one.model_copy(update={"outcome": "stale", "scores": ()}) for one in reported.WORSE)
+    reader.write(reported.page(stale, before=reported.GOOD, stored=reported.GOOD))
+    page = reader.open()
+
+    assert "What cannot be compared: 4 cases" in page.inner_text("main")
+    assert "What got worse" not in page.inner_text("main")
+    assert "it chose" not in page.inner_text("main")
+
+
+def test_a_repeat_is_not_claimed_to_stand_as_it_stood(reader):
+    """The second trial of a case that got worse says so; only a case that did not move is said to stand as it stood."""
+    again = tuple(one.model_copy(update={"repeat": 2}) for one in reported.WORSE)
+    reader.write(reported.page((*reported.WORSE, *again), before=reported.GOOD))
+    page = reader.open("#/case/desk/case-1/2")
+    assert "worse Against the baseline, over all trials of the case: pass → 2 fail." in page.inner_text("main")
+
+    assert "the case stands as it stood" not in page.inner_text("main")
+
+
+def test_the_table_filters_by_what_moved_and_by_what_did_not(regression):
+    """The baseline's column holds every case, those that stand as they stood too."""
+    page = regression.open(VIEWS["trials"])
+    page.select_option("label:has-text('Baseline') select", "same")
+    sees(page, CASES, ["case-0", "case-2"])
+    page.select_option("label:has-text('Baseline') select", "worse")
+    sees(page, CASES, ["case-1", "case-3"])
+
+
+def test_what_a_list_holds_is_not_said_to_be_overwritten(reader):
+    """A reducer may add to a list: a second write of one is no removal of the first; nodes of one superstep do not overwrite each other."""
+    places = [Place(node=name, step=step, visit=1) for name, step in (("classify", 1), ("billing", 2), ("technical", 2))]
+    updates: list[dict[str, object]] = [{"messages": ["one"], "team": "a"}, {"messages": ["two"], "team": "b"}, {"team": "c"}]
+    steps = tuple(NodeStep(place=place, update=update) for place, update in zip(places, updates, strict=True))
+    reader.write(reported.page((reported.trial("case-0", "billing", "technical", steps=steps),)))
+    page = reader.open("#/case/desk/case-0/1")
+    page.wait_for_selector("#step-3")
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+
+    assert page.locator("#step-2 .went, #step-3 .went").all_inner_texts() == ["−\na", "−\na"]  # noqa: RUF001, as it is printed
+    assert page.locator(".hint code", has_text="--states").inner_text() == f"harness show {reported.NOW} case-0 --states"

@@ -106,7 +106,26 @@ def test_a_record_with_an_error_crashed(world):
     answer = imported(world, lines([RECORDS[0], broken]), "--json")
 
     assert (answer.code, told(answer)["errors"], told(answer)["metrics"]["pass.rate"]) == (3, 1, 0.5)
-    assert world.trials()[1].reasons[0] == "ValueError: ValueError('no')"
+    assert world.trials()[1].reasons[0] == "ValueError: 'no'"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("boom", "Error: boom"),
+        ("ValueError: no", "ValueError: no"),
+        ("ValueError()", "ValueError: no message"),
+        (True, "Error: the record says that it crashed"),
+    ],
+    ids=["text", "line", "empty", "flag"],
+)
+def test_what_crashed_is_told_once(world, error, said):
+    """The name of an exception is not said twice, and a word that is none is no name."""
+    world.write("runs.json", json.dumps([{"task_id": "a", "reward": 1.0}, {"task_id": "b", "error": error}]))
+
+    world.harness("import", "json", "runs.json", "--suite", "s")
+
+    assert world.trials()[1].reasons[0] == said
 
 
 def test_fields_are_named_by_dotted_paths(world):

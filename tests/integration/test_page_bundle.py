@@ -1,35 +1,19 @@
 """The page of the HTML report: what is committed is what its source gives."""
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
+from node import installed, npm
 
 from harness.report import html
 
-REQUIRED = "HARNESS_REQUIRE_NODE"  # set where the test may not be skipped
 ROOT = Path(__file__).parents[2]
 ASSETS = Path(html.__file__).parent / "assets"
 
 
-def npm(folder: Path, *arguments: str, **environment: str) -> None:
-    """Run npm in a folder."""
-    answer = subprocess.run(
-        ["npm", *arguments], cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=900, check=False
-    )
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-
-
 def test_the_bundle_is_what_its_source_gives(tmp_path: Path) -> None:
     """Built anew from the locked packages, script, style and licences are the committed ones to the byte."""
-    if shutil.which("npm") is None:
-        (pytest.fail if os.environ.get(REQUIRED) else pytest.skip)("npm is not installed")
-    folder, out = tmp_path / "page", tmp_path / "out"
-    shutil.copytree(ROOT / "page", folder, ignore=shutil.ignore_patterns("node_modules"))
+    folder, out = installed(ROOT / "page", tmp_path / "page"), tmp_path / "out"
 
-    npm(folder, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
     npm(folder, "run", "check")
     npm(folder, "run", "build", PAGE_OUT=str(out))
 

@@ -40,7 +40,7 @@ def agent(world):
 def told(world, start, **environment):
     """Run the command in a process, and return what its agent tells."""
     answer = start(world.root, "run", environment={**os.environ, "OPENAI_API_KEY": "a key", **environment})
-    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.returncode == 0, answer.stderr
     return world.trial().trace.state["told"]
 
 

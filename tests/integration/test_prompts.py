@@ -78,7 +78,7 @@ def test_rollback_goes_back_step_by_step(project):
     assert "is now v10" in project.harness("prompts", "rollback", "greet").out
     refused = project.harness("prompts", "rollback", "greet")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
-    assert "never activated" in refused.err
+    assert "no activation of prompt 'greet' is left to take back" in refused.err
     assert said(project) == "Hi"
 
 

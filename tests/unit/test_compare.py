@@ -10,10 +10,11 @@ from harness import gate
 from harness.baseline import Baseline
 from harness.compare import MOVEMENTS, compare, is_share, paired
 from harness.errors import ExitCode
-from harness.experiment import Bound, Outcome, SuiteProvenance, Trial
+from harness.experiment import Outcome, SuiteProvenance, Trial
 from harness.metric import Tally
 from harness.score import failed, passed, unscored
 from harness.standing import Roll, Standings
+from harness.terms import Bound, NonInferiority
 from harness.trace import NodeStep, Place, ToolCall, Trace, Usage, WireCall
 
 OUTCOMES: tuple[Outcome, ...] = ("pass", "fail", "error", "stale", "unscored")
@@ -163,7 +164,9 @@ def test_a_drop_that_is_no_chance_fails_whatever_the_bounds_allow():
     assert judged(base, slightly, gate=bounds).verdict == "pass"
     verdict = judged(base, worse, gate=bounds)
     assert (verdict.verdict, verdict.exit_code) == ("fail", ExitCode.GATE_FAILED)
-    assert verdict.reasons[0].startswith("the candidate passes fewer cases: 0 better, 8 worse of 40 cases, which is no chance")
+    assert verdict.reasons[0].startswith(
+        "the candidate passes fewer cases: 0 better, 8 worse of 40 cases, which chance alone seldom does (p = 0.008): c0,"
+    )
 
 
 def test_a_relative_bound_decides_instead():
@@ -183,7 +186,63 @@ def test_a_base_that_was_not_measured_shows_nothing():
     comparison = compare(base, standings(*candidate))
 
     assert (comparison.shown, comparison.measured) == ("nothing", 0)
-    assert judged(base, candidate).exit_code == ExitCode.NOTHING_RAN
+    assert judged(base, candidate).exit_code == ExitCode.STALE
+
+
+def test_a_stale_case_of_the_base_is_no_base():
+    """A candidate is not held to a base of which a case is stale: that is said with what mends it, and is no pass."""
+    base = standings(*(trial(f"c{number}", "stale" if number == 3 else "pass") for number in range(30)))
+
+    verdict = judged(base, [trial(f"c{number}") for number in range(30)])
+
+    assert (verdict.verdict, verdict.exit_code) == ("stale", ExitCode.STALE)
+    assert verdict.reasons == ("1 case of the base is stale, so not compared; record with `harness record s`, and run the base again: c3",)
+
+
+@pytest.mark.parametrize("count", [30, 10], ids=["all", "some"])
+def test_a_stale_candidate_is_not_worse(count):
+    """A miss is no evidence: no reason says that the candidate passes fewer cases, or that a share fell."""
+    within = {"pass.rate": Bound(non_inferiority=NonInferiority(margin=0.3), max_drop=0.1)}
+    base = standings(*(trial(f"c{number}") for number in range(30)))
+    candidate = [trial(f"c{number}", "stale" if number < count else "pass") for number in range(30)]
+
+    for bounds in ({}, within):
+        verdict = judged(base, candidate, gate=bounds)
+        assert verdict.exit_code == ExitCode.STALE
+        assert not any("of pass.rate" in note or "in the baseline too" in note for note in (*verdict.notes, *verdict.reasons))
+        assert not [reason for reason in verdict.reasons if "worse" in reason or "fell" in reason or "fewer" in reason]
+
+
+def test_what_is_unscored_counts_as_no_pass_and_is_not_called_worse():
+    """Where it is unscored cases that may be fewer passes, the sentence says so, and claims no test."""
+    tolerant = {"unscored.rate": Bound(max=1.0), "pass.rate": Bound(min=0.0)}
+    base = standings(*(trial(f"c{number}") for number in range(30)))
+    candidate = [trial(f"c{number}", "unscored" if number < 9 else "fail" if number < 11 else "pass") for number in range(30)]
+
+    verdict = judged(base, candidate, gate=tolerant)
+
+    assert verdict.exit_code == ExitCode.GATE_FAILED
+    assert verdict.reasons[0].startswith(
+        "the candidate may pass fewer cases: 0 better, 2 worse, 9 unscored of 30 cases, and what is unscored counts as no pass: c0, c1,"
+    )
+
+
+def test_a_stale_side_shows_no_drift():
+    """What a stale case would have done is not known: neither its path nor its state is called another one."""
+    steps = (NodeStep(place=Place(node="a")),)
+
+    (pair,) = compare(standings(trial(steps=steps, state={"k": 1})), standings(trial(outcome="stale"))).pairs
+
+    assert (pair.movement, pair.drift, pair.flips) == ("stale", (), {})
+
+
+def test_what_a_missed_call_would_have_spent_is_unknown():
+    """A request that is not on the cassette has no tokens and no cost: not none of them."""
+    miss = WireCall(place=Place(node="a"), kind="chat", source="none", url="u")
+    roll = Roll()
+    roll.add(trial(outcome="stale", calls=(miss,)))
+
+    assert (roll.nodes()["a"].calls, roll.nodes()["a"].tokens, roll.nodes()["a"].cost_usd) == (1, None, None)
 
 
 @given(TRIALS)
@@ -316,3 +375,13 @@ def test_unlike_sides_are_told():
         "the checks differ",
         "the price tables differ",
     ]
+
+
+def test_amounts_that_all_rose_alike():
+    """Five seconds more in every case is a difference of 5, whatever the last bits of the sums are."""
+    before, after = (standings(*(trial(f"c{number}", duration_s=number / 7 + more) for number in range(100))) for more in (0.0, 5.0))
+
+    change = compare(before, after).change("duration_s.p50")
+
+    assert change is not None
+    assert (change.rose, change.difference, change.interval) == (100, 5.0, (5.0, 5.0))

@@ -146,6 +146,15 @@ def test_an_unknown_suite(folder):
             SUITE + '[suites.a.gate]\n"route.accuracy" = {mn = 1}\n',
             r"harness\.toml:5: unknown key 'suites\.a\.gate\.route\.accuracy\.mn'; did you mean 'min'\?",
         ),
+        (
+            SUITE + '[suites.a.gate]\n"error.rate" = {max = 5}\n',
+            r"harness\.toml:5: suites\.a\.gate: max = 5 of 'error\.rate', which is a share from 0 to 1: five per cent is 0\.05",
+        ),
+        (SUITE + '[suites.a.gate]\n"route.accuracy" = {max_drop = 2.0}\n', r"max_drop = 2 of 'route\.accuracy', which is a share"),
+        (
+            SUITE + '[suites.a.gate]\n"route.accuracy" = {min = nan}\n',
+            r"harness\.toml: a number is nan or inf, which nothing can be held to",
+        ),
         (SUITE + '[suites."a b"]\ngraph = "x"\ndataset = "y"\n', r"harness\.toml:4: 'a b' cannot be a name"),
         (SUITE + "a = \n", r"harness\.toml: not TOML: .*line 4"),
         (SUITE + "prompts = 2026-11-01\n", r"harness\.toml:4: unknown key 'suites\.a\.prompts'"),

@@ -138,3 +138,11 @@ def test_values_are_shown_as_json():
         "a.1": (json.dumps("true"), "true"),
         "a.2": ("null", json.dumps("null")),
     }
+
+
+def test_of_a_stale_trial_only_the_end_is_told():
+    """It ended where its cassette did, so that its path and its state are nobody's choice."""
+    before = trial(steps=visits("a", "b"), state={"k": 1}, text="hi")
+    after = trial(steps=visits("a")).model_copy(update={"outcome": "stale"})
+
+    assert [(one.kind, one.before, one.after) for one in differences(before, after)] == [("ends", "answer", "stale: no reason is noted")]

@@ -62,7 +62,7 @@ def test_failing_transcripts_are_whole_and_passing_ones_cut() -> None:
     texts = [reported.unpacked(kept.blocks[slot.block])[slot.place]["trace"]["text"] for slot in slots if slot]
 
     assert texts == [f"{'x' * 2000}… [3,000 more characters]", long]
-    assert kept.left_out == 0
+    assert kept.left_out == {"passing": 0, "others": 0, "sides": 0}
 
 
 def test_a_passing_transcript_that_is_too_long_is_left_out_and_counted() -> None:
@@ -71,18 +71,18 @@ def test_a_passing_transcript_that_is_too_long_is_left_out_and_counted() -> None
     kept = transcripts.Transcripts()
 
     assert kept.add(reported.trial("a", steps=steps)) is None
-    assert kept.left_out == 1
+    assert kept.left_out["passing"] == 1
 
 
 def test_passing_transcripts_give_way_to_failing_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over the limit of all transcripts, blocks of passing trials are dropped, never one of a failing trial."""
-    monkeypatch.setattr(transcripts, "TOTAL_LIMIT", 1)
+    """Over the limit of all transcripts, blocks of passing trials are dropped first."""
+    monkeypatch.setattr(transcripts, "TOTAL_LIMIT", 600)
     kept = transcripts.Transcripts()
     slots = [kept.add(reported.trial(f"case-{number}", team)) for number, team in enumerate(("billing", "technical", "billing"))]
     kept.close()
 
     assert [bool(kept.blocks[slot.block]) for slot in slots if slot] == [False, True, False]
-    assert kept.left_out == 2
+    assert kept.left_out == {"passing": 2, "others": 0, "sides": 0}
 
 
 STEP = NodeStep(place=Place(node="a", step=1), chosen=("b",), update={"x": 1, "y": 1}, update_digest="1")
@@ -186,7 +186,7 @@ def test_metrics_come_with_interval_bound_and_history() -> None:
 
     accuracy, first_token = metrics["route.accuracy"], metrics["ttft_s.p50"]
     assert (accuracy["shown"], accuracy["interval"], accuracy["method"]) == ("50.0 %", ["15.0 %", "85.0 %"], "Wilson")
-    assert accuracy["bound"] == {"asked": "min 0.9", "broken": ["route.accuracy is 0.5, below min 0.9"]}
+    assert accuracy["bound"] == {"asked": "min 90.0 %", "broken": ["route.accuracy is 0.5, below min 0.9: case-1, case-3"], "open": []}
     assert accuracy["past"] == [1.0]
     assert (first_token["value"], first_token["interval"]) == (None, None)
     assert first_token["why"] == "the recordings do not say when the first token came"

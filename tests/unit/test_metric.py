@@ -68,14 +68,14 @@ def test_route_accuracy_counts_decisions_not_trials() -> None:
     assert value(tally, "route.accuracy") == 0.5
     assert value(tally, "route.classify.accuracy") == 0.666666666667
     assert value(tally, "route.second.accuracy") == 0.0
-    assert tally.routers == ("classify", "second")
+    assert tally.routing.routers == ("classify", "second")
 
 
 def test_confusion_names_a_decision_that_was_not_made() -> None:
     """A router that never decided is `(none)`, not left out."""
     tally = Tally([trial("a", "error", scores=(route("x", None),)), trial("b", scores=(route("x", "x"),))])
-    assert tally.confusion("classify").counts == ((("x", "(none)"), 1), (("x", "x"), 1))
-    assert tally.confusion("unknown").counts == ()
+    assert tally.routing.confusion("classify").counts == ((("x", "(none)"), 1), (("x", "x"), 1))
+    assert tally.routing.confusion("unknown").counts == ()
 
 
 def test_crashed_trials_stay_in_the_denominator() -> None:
@@ -268,7 +268,7 @@ def test_calibration_is_measured_where_decisions_have_a_confidence() -> None:
     )
     tally = Tally([trial("a", scores=(sure,)), trial("b", "fail", scores=(unsure,)), trial("c", scores=(route("p", "p", "y"),))])
     assert value(tally, "route.x.ece") == pytest.approx(0.2)
-    assert tally.calibration("x").decisions == 2
+    assert tally.routing.calibration("x").decisions == 2
     assert tally.deciding("route.x.ece") == ()
     assert tally.metric("route.y.ece").value is None
     assert "`confidence` in the config" in tally.metric("route.y.ece").reason
@@ -334,7 +334,7 @@ def test_the_order_of_trials_changes_nothing(found: list[Trial], order: random.R
     assert one.failures == other.failures
     assert one.failing == other.failing
     assert one.unscored_checks == other.unscored_checks
-    assert one.confusion("classify") == other.confusion("classify")
+    assert one.routing.confusion("classify") == other.routing.confusion("classify")
 
 
 @settings(deadline=None)

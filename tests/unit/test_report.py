@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from harness.cassette.miss import Miss
-from harness.compare import compare
+from harness.compare import MetricChange, compare
 from harness.coverage import Edge, Shape
 from harness.errors import ExitCode
 from harness.experiment import Bound, Experiment, Outcome, SuiteProvenance, Trial
@@ -338,7 +338,7 @@ def test_a_summary_says_how_to_look_closer() -> None:
 
 
 def test_a_summary_says_what_got_worse() -> None:
-    """Against a baseline, the cases that got worse are named with what they did before and do now."""
+    """Against a baseline, the cases that got worse are named with what they did before and do now; what shares became comes first."""
     before = {"a": "billing", "b": "billing", "c": "technical"}
     sides = []
     for now in ({}, {"b": "technical"}):
@@ -351,10 +351,13 @@ def test_a_summary_says_what_got_worse() -> None:
         metrics = {name: metric.value for name, metric in tally.metrics().items()}
         sides.append((trials, Standings(provenance=provenance(cases=3), metrics=metrics, nodes=roll.nodes(), cases=roll.cases())))
     head = experiment(provenance(cases=3))
-    shown = markdown.markdown("x", judge_experiment(head, sides[1][0]), {"support_triage": compare(sides[0][1], sides[1][1])})
+    compared = compare(sides[0][1], sides[1][1])
+    amounts = tuple(MetricChange(name=f"node.n{number:02d}.duration_s.p50", base=1.0, candidate=2.0) for number in range(30))
+    compared = compared.model_copy(update={"metrics": (*amounts, *compared.metrics)})
+    shown = markdown.markdown("x", judge_experiment(head, sides[1][0]), {"support_triage": compared})
     assert "0 better, 1 worse, 2 same" in shown
     assert "| b | worse | pass; classify: billing | fail; classify: technical |" in shown
-    assert "| route.accuracy | 100.0 % | 66.7 % |" in shown
+    assert shown.index("| pass.rate | 100.0 % | 66.7 % |") < shown.index("| route.accuracy | 100.0 % | 66.7 % |")
 
 
 def test_hostile_text_stays_text_in_junit() -> None:
@@ -458,6 +461,16 @@ def test_csv_names_each_check_once() -> None:
     assert (found["passed_checks"], found["failed_checks"], found["unscored_checks"]) == ("d", "c", "e")
 
 
+def test_repeats_are_counted_as_trials() -> None:
+    """The column that counts every repeat says so; without repeats a trial is a case."""
+    first = trial("a", "pass", passed("ends", "ends"))
+    again = first.model_copy(update={"repeat": 2})
+
+    heads = [terminal.verdicts(judge_experiment(experiment(provenance(cases=1)), found)).split()[1] for found in ((first,), (first, again))]
+
+    assert heads == ["cases", "trials"]
+
+
 def test_an_interrupt_and_a_repeat_are_shown() -> None:
     """A trial that stopped for a human shows what it asked."""
     one = trial(
@@ -510,7 +523,7 @@ def test_many_routes_are_left_out() -> None:
     trials = [trial(f"c{number}", "pass", route(f"r{number}", f"r{number}")) for number in range(25)]
     shown = markdown.markdown("x", judge_experiment(experiment(provenance(cases=25)), trials))
     assert "25 routes: the matrix is left out." in shown
-    assert Tally(trials).confusion("classify").accuracy == 1.0
+    assert Tally(trials).routing.confusion("classify").accuracy == 1.0
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from trials import bad, crashed, good, suite
+from trials import bad, crashed, good, paid, suite
 
 from harness import gate
 from harness.baseline import Baseline
@@ -120,3 +120,20 @@ def _to(score, team):
 def test_the_sentence(before, after, said):
     """One sentence: what is shown, the counts, the test, the difference, the power."""
     assert sentence(compared(before, after).comparison).startswith(said)
+
+
+def test_units_and_what_is_not_measured():
+    """A drop of a share is in points, milliseconds are not rounded to nothing, and what neither side measured is not called unchanged."""
+    quick, slow = (
+        [
+            paid(name, None).model_copy(update={"trace": paid(name, None).trace.model_copy(update={"duration_s": seconds})})
+            for name in names(12)
+        ]
+        for seconds in (0.001, 0.0025)
+    )
+
+    text = " ".join(comparison.show([compared(quick, slow)]).split())
+
+    assert "12 cases would show a true drop of 53.5 pp four times in five" in text
+    assert "+0.002 s to +0.002 s" in text
+    assert "measured on neither side" in text

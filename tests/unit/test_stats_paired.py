@@ -221,3 +221,10 @@ def test_detectable_drop():
     assert detectable_drop(0.2, 3) is None
     with pytest.raises(ValueError, match="nothing"):
         cases_for(0, 0.2)
+
+
+def test_differences_that_are_equal_but_for_rounding():
+    """Amounts that all rose by 5, to the last bit or not, have an interval of no width; none makes the bootstrap fail."""
+    noisy = [5.0, 5.0 + 8.9e-16] * 20
+
+    assert bootstrap_interval(noisy) == pytest.approx((5.0, 5.0))

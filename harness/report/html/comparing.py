@@ -11,6 +11,7 @@ from harness.experiment import Experiment, SuiteProvenance, Trial, suite_name
 from harness.report.compared import sentence
 from harness.report.html.evidence import Evidence, PromptTexts
 from harness.report.html.pointer import divergence, router_step, suspect
+from harness.report.html.rows import REASON
 from harness.report.html.transcripts import Transcripts
 from harness.schema import Value
 from harness.standing import Spending, Standings
@@ -38,22 +39,36 @@ def section(paired: Paired, evidence: Evidence, transcripts: Transcripts) -> dic
     baseline, comparison, now = paired
     pairs = sorted((one for one in comparison.pairs if one.movement != "same" or one.drift), key=_rank)
     told = frozenset(one.case for one in pairs[:LISTED])
-    before, after = (_first_trials(evidence, name, told, now.name) for name in (baseline.experiment, evidence.head.id))
+    sides = ((baseline.experiment, baseline.standings.name), (evidence.head.id, now.name))
+    before, after = (_first_trials(evidence, experiment, told, suite) for experiment, suite in sides)
     return {
         "experiment": baseline.experiment,
         "commit": baseline.commit,
         "finished_at": baseline.finished_at,
         "forced": baseline.forced,
+        "blessed": evidence.blessed,
+        "base": baseline.standings.name,
         "sentence": sentence(comparison.model_copy(update={"base": "the baseline"})),
         "unlike": list(comparison.unlike),
         "counts": comparison.counts,
+        "cases": len(comparison.pairs),
+        "measured": comparison.measured,
         "transcripts": bool(before),
+        "movements": _movements(pairs),
         "moved": [_moved(one, before.get(one.case), after.get(one.case), transcripts) for one in pairs[:LISTED]],
         "more": max(0, len(pairs) - LISTED),
         "flips": {router: [[*labels, number] for labels, number in comparison.flips(router).items()] for router in comparison.routers},
         "changed": list(changed(baseline.standings.provenance, now.provenance, evidence.prompts)),
         "spent": spent(baseline.standings.nodes, now.nodes),
     }
+
+
+def _movements(pairs: list[CasePair]) -> dict[str, list[str]]:
+    """Return every case that moved or did otherwise, by its movement."""
+    found: dict[str, list[str]] = {}
+    for one in pairs:
+        found.setdefault(one.movement, []).append(one.case)
+    return found
 
 
 def _rank(one: CasePair) -> tuple[int, str]:
@@ -74,13 +89,13 @@ def _moved(one: CasePair, before: Trial | None, after: Trial | None, transcripts
         "flips": [[router, *decisions] for router, decisions in one.flips.items()],
         "drift": list(one.drift),
         "step": _step(one, after),
-        "why": "" if after is None else next(iter(after.reasons), ""),
+        "why": "" if after is None else next(iter(after.reasons), "")[:REASON],
     }
     if before is None or after is None:
         return entry
-    parted = divergence(before.trace, after.trace)
+    parted = None if "stale" in {before.outcome, after.outcome} else divergence(before.trace, after.trace)
     return entry | {
-        "base": list(transcripts.add_whole(before)),
+        "base": transcripts.add_side(before),
         "parted": parted.model_dump(mode="json") if parted else None,
         "step": parted.step if parted else entry["step"],
         "differences": [difference.model_dump(mode="json") for difference in differences(before, after)],

@@ -7,9 +7,11 @@ from harness.gate import overall, overall_verdict
 from harness.report.html.evidence import Evidence
 from harness.report.html.rows import Rows
 from harness.report.html.suite import Gathered
-from harness.report.html.transcripts import LIMITS, Transcripts
+from harness.report.html.transcripts import LIMITS, Transcripts, packed
+from harness.schema import canonical_json
 
 FORMAT = 1  # 1: the first
+PACKED_LIMIT = 9_700_000
 
 
 class Document(NamedTuple):
@@ -27,15 +29,15 @@ def document(evidence: Evidence) -> Document:
         edges = suites[suite_name(trial.suite, trial.variant)].add(trial)
         rows.add(trial, edges, transcripts.add(trial))
     sections = [gathered.document(evidence, transcripts) for gathered in suites.values()]
-    transcripts.close()
     verdicts = [summary.verdict for summary in evidence.summaries]
-    head = {
+    head: dict[str, Any] = {
         "format": FORMAT,
         "experiment": evidence.head.model_dump(mode="json", exclude={"suites", "command", "format"}),
         "verdict": overall_verdict(verdicts),
         "exit_code": int(overall(verdicts)),
-        "limits": {**LIMITS, "left_out": transcripts.left_out},
         "suites": sections,
         "rows": rows.columns(),
     }
+    transcripts.close(PACKED_LIMIT - len(packed(canonical_json(head))))
+    head["limits"] = {**LIMITS, "left_out": transcripts.left_out}
     return Document(head, tuple(transcripts.blocks))

@@ -33,7 +33,10 @@ class PromptTexts(Protocol):
 
 
 class Evidence(NamedTuple):
-    """A judged experiment with what it can be held against; mappings are by suite name (`suite@variant`)."""
+    """A judged experiment with what it can be held against; mappings are by suite name (`suite@variant`).
+
+    `blessed` is False where the baselines are another side that somebody chose to compare with.
+    """
 
     head: Experiment
     summaries: Sequence[Summary]
@@ -43,3 +46,4 @@ class Evidence(NamedTuple):
     baselines: Mapping[str, Baseline] = {}
     past: Mapping[str, Sequence[Past]] = {}
     sweeps: Mapping[str, Sweep] = {}
+    blessed: bool = True

@@ -1,11 +1,10 @@
 """The figures of a suite: metrics with their interval, bound and history, and what was spent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.compare import Comparison, MetricChange, is_share
-from harness.gate import Summary
-from harness.gate.bounds import broken, moved_too_far
+from harness.gate import SuiteVerdict, Summary
 from harness.ledger import Ledger, Spent
 from harness.metric import Metric
 from harness.report.figure import figure
@@ -23,7 +22,7 @@ def metrics(summary: Summary, cases: Mapping[str, Standing], past: Sequence[Past
     found = summary.tally.metrics()
     bounded = {name: found.get(name) or summary.tally.metric(name) for name in summary.provenance.gate}
     return [
-        _metric(name, metric, cases, past) | _held(name, metric, moved.get(name), summary.provenance.gate.get(name))
+        _metric(name, metric, cases, past) | _held(name, summary, moved.get(name))
         for name, metric in sorted({**found, **bounded}.items(), key=lambda item: (item[0] not in bounded, item[0]))
     ]
 
@@ -42,9 +41,10 @@ def _metric(name: str, metric: Metric, cases: Mapping[str, Standing], past: Sequ
     }
 
 
-def _held(name: str, metric: Metric, change: MetricChange | None, bound: Bound | None) -> dict[str, Any]:
+def _held(name: str, summary: Summary, change: MetricChange | None) -> dict[str, Any]:
     """Return what a metric is held against: its bound, and the baseline's."""
-    return {"bound": _bound(name, bound, metric, change) if bound else None} | ({"change": _change(change)} if change else {})
+    bound = summary.provenance.gate.get(name)
+    return {"bound": _bound(name, bound, summary.verdict) if bound else None} | ({"change": _change(change)} if change else {})
 
 
 def _interval(name: str, cases: Mapping[str, Standing]) -> tuple[tuple[float, float] | None, str]:
@@ -62,20 +62,34 @@ def _rounded(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
 
-def _bound(name: str, bound: Bound, metric: Metric, change: MetricChange | None) -> dict[str, Any]:
-    asked = bound.model_dump(mode="json", exclude_none=True)
-    told = ", ".join(f"{part} {value}" for part, value in asked.items())
-    if metric.value is None:
-        return {"asked": told, "broken": []}
-    found = list(broken(name, bound, metric.value))
-    if change and change.base is not None and change.candidate is not None:
-        found += moved_too_far(name, bound, change.base, change.candidate)
-    return {"asked": told, "broken": found}
+def _bound(name: str, bound: Bound, verdict: SuiteVerdict) -> dict[str, Any]:
+    """Return what is asked, and what the verdict says of it: what is broken, and what could not be decided."""
+    reasons = [reason for reason in verdict.reasons if reason.startswith((f"{name} ", f"{name}: "))]
+    unclear = [reason for reason in reasons if "is not clear yet" in reason or "has no value" in reason]
+    skipped = [note for note in verdict.notes if any(note.startswith(f"{part} of {name} skipped") for part in bound.relative)]
+    return {
+        "asked": ", ".join(_asked(name, bound)),
+        "broken": [reason for reason in reasons if reason not in unclear],
+        "open": [*unclear, *skipped],
+    }
+
+
+def _asked(name: str, bound: Bound) -> Iterator[str]:
+    """Yield the parts of a bound, in the unit of the metric."""
+    for part in ("min", "max", "max_drop"):
+        value = getattr(bound, part)
+        if value is not None:
+            yield f"{part} {figure(name, value)}"
+    if bound.max_rise_pct is not None:
+        yield f"max_rise_pct {bound.max_rise_pct:g} %"
+    if bound.non_inferiority is not None:
+        yield f"non_inferiority: margin {figure(name, bound.non_inferiority.margin)}, alpha {bound.non_inferiority.alpha:g}"
 
 
 def _change(change: MetricChange) -> dict[str, Any]:
     return {
         "base": figure(change.name, change.base),
+        "cases": change.cases,
         "difference": _signed(change.name, change.difference),
         "interval": [_signed(change.name, end) for end in change.interval] if change.interval else None,
         "rose": change.rose,

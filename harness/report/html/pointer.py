@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from harness.coverage import END
 from harness.experiment import Trial
 from harness.schema import Value, canonical_json
 from harness.trace import NodeStep, Place, Trace
@@ -67,13 +68,17 @@ def _differs(base: Trace, before: NodeStep, candidate: Trace, after: NodeStep) -
     if _tools(base, before) != _tools(candidate, after):
         return "other tool calls"
     if before.chosen != after.chosen:
-        return f"it chose {', '.join(after.chosen) or 'nothing'} instead of {', '.join(before.chosen) or 'nothing'}"
+        return f"it chose {_choice(after)} instead of {_choice(before)}"
     if before.error != after.error:
         return f"error {after.error or 'none'} instead of {before.error or 'none'}"
     if before.update_digest == after.update_digest and before.update_digest is not None:
         return ""
     changed = _changed_keys(before, after)
     return f"it wrote another {changed}" if changed else ""
+
+
+def _choice(step: NodeStep) -> str:
+    return ", ".join("END" if node == END else node for node in step.chosen) or "nothing"
 
 
 def _changed_keys(before: NodeStep, after: NodeStep) -> str:

@@ -8,7 +8,7 @@ from harness.report.html.pointer import suspect
 from harness.report.html.transcripts import Slot
 from harness.tally import node_name
 
-_REASON = 300
+REASON = 300
 _TEXT = 160
 _NOWHERE = "(none)"
 
@@ -60,7 +60,7 @@ def _coded(trial: Trial, edges: tuple[str, ...]) -> dict[str, Hashable]:
         "suite": suite_name(trial.suite, trial.variant),
         "outcome": trial.outcome,
         "ends": trace.ends,
-        "reason": next(iter(trial.reasons), _unscored(trial))[:_REASON],
+        "reason": next(iter(trial.reasons), _unscored(trial))[:REASON],
         "text": (trace.text or "")[:_TEXT],
         "path": tuple(node_name(step.place) for step in trace.steps),
         "edges": edges,

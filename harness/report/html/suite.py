@@ -57,8 +57,8 @@ class Gathered:
             "metrics": figures.metrics(self.summary, now.cases, past, _comparison(paired)),
             "past": [_past(one) for one in past],
             "costs": figures.spending(tally.ledger),
-            "routers": [_router(self.summary, router) for router in tally.routers],
-            "calibration": [_calibration(router, tally.calibration(router)) for router in tally.sure_routers],
+            "routers": [_router(self.summary, router) for router in tally.routing.routers],
+            "calibration": [_calibration(router, tally.routing.calibration(router)) for router in tally.routing.sure_routers],
             "coverage": coverage(tally),
             "graph": self._drawing.drawn(),
             "sweep": _sweep(evidence.sweeps.get(name)),
@@ -82,7 +82,7 @@ def _edited(stale: set[tuple[str, str | None, str | None]], prompts: PromptTexts
 
 
 def _router(summary: Summary, router: str) -> dict[str, Any]:
-    confusion = summary.tally.confusion(router)
+    confusion = summary.tally.routing.confusion(router)
     right = sum(number for (wanted, actual), number in confusion.counts if wanted == actual)
     interval = wilson(right, confusion.total)
     return {

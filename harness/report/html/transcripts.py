@@ -1,4 +1,4 @@
-"""The transcripts that a report holds: those of trials that did not pass whole, those of passing ones up to stated limits."""
+"""The transcripts that a report holds: those of trials that did not pass whole, those of passing ones cut, all up to stated limits."""
 
 import base64
 import json
@@ -12,6 +12,7 @@ from harness.schema import canonical_json
 TEXT_LIMIT = 2_000
 TRANSCRIPT_LIMIT = 64_000
 TOTAL_LIMIT = 7_000_000
+SIDES_LIMIT = 2_000_000
 
 _BLOCK = 192_000
 _LEVEL = 6
@@ -44,15 +45,20 @@ def packed(text: str) -> str:
 
 
 class _Shelf:
-    """Fills one block after the other."""
+    """Fills one block after the other; what comes when there is more than all transcripts may take is left out."""
 
     def __init__(self, blocks: list[str]) -> None:
         self._blocks = blocks
         self._open: list[str] = []
         self._length = 0
-        self.held: dict[int, int] = {}
+        self._held: dict[int, int] = {}
+        self.size = 0
+        self.left_out = 0
 
-    def put(self, text: str) -> Slot:
+    def put(self, text: str) -> Slot | None:
+        if self.size > TOTAL_LIMIT:
+            self.left_out += 1
+            return None
         if not self._open:
             self._number = len(self._blocks)
             self._blocks.append("")
@@ -66,46 +72,56 @@ class _Shelf:
     def close(self) -> None:
         if self._open:
             self._blocks[self._number] = packed(f"[{','.join(self._open)}]")
-            self.held[self._number] = len(self._open)
+            self._held[self._number] = len(self._open)
+            self.size += len(self._blocks[self._number])
         self._open, self._length = [], 0
+
+    def shrink(self, limit: int) -> None:
+        """Drop blocks, the last ones first, until the others are within the limit."""
+        while self._held and self.size > limit:
+            number, held = self._held.popitem()
+            self.size -= len(self._blocks[number])
+            self._blocks[number] = ""
+            self.left_out += held
 
 
 class Transcripts:
-    """Keeps transcripts in compressed blocks; `left_out` counts the passing trials that found no room.
+    """Keeps transcripts in compressed blocks.
 
     A block without text was dropped: its transcripts are left out.
     """
 
     def __init__(self) -> None:
         self.blocks: list[str] = []
-        self.left_out = 0
-        self._passing, self._whole = _Shelf(self.blocks), _Shelf(self.blocks)
+        self._passing, self._whole, self._sides = (_Shelf(self.blocks) for _ in range(3))
 
     def add(self, trial: Trial) -> Slot | None:
-        """Keep a trial's transcript; None where a passing one is over the limit of one transcript."""
+        """Keep a trial's transcript; None where it found no room."""
         if trial.outcome != "pass":
-            return self.add_whole(trial)
+            return self._whole.put(_told(trial))
         text = _shortened(_told(trial))
         if len(text) > TRANSCRIPT_LIMIT:
-            self.left_out += 1
+            self._passing.left_out += 1
             return None
         return self._passing.put(text)
 
-    def add_whole(self, trial: Trial) -> Slot:
-        """Keep a transcript, however long it is."""
-        return self._whole.put(_told(trial))
+    def add_side(self, trial: Trial) -> Slot | None:
+        """Keep the transcript of the baseline's side, however long it is; None where it found no room."""
+        return self._sides.put(_told(trial))
 
-    def close(self) -> None:
-        """Finish the last blocks, and drop those of passing trials that are over the limit of all transcripts, the last ones first."""
-        self._passing.close()
-        self._whole.close()
-        size = sum(map(len, self.blocks))
-        for number in sorted(self._passing.held, reverse=True):
-            if size <= TOTAL_LIMIT:
-                break
-            size -= len(self.blocks[number])
-            self.blocks[number] = ""
-            self.left_out += self._passing.held[number]
+    def close(self, room: int = TOTAL_LIMIT) -> None:
+        """Finish the last blocks, and drop what is over the limits, the last ones first: passing trials give way to all others."""
+        for shelf in (self._passing, self._whole, self._sides):
+            shelf.close()
+        limit = min(room, TOTAL_LIMIT)
+        self._sides.shrink(min(SIDES_LIMIT, limit))
+        self._whole.shrink(limit - self._sides.size)
+        self._passing.shrink(limit - self._sides.size - self._whole.size)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Return how many transcripts found no room: of passing trials, of other trials, of the baseline's side."""
+        return {"passing": self._passing.left_out, "others": self._whole.left_out, "sides": self._sides.left_out}
 
 
 def _told(trial: Trial) -> str:

@@ -8,7 +8,6 @@ What counts where, so that adding a trial that is no pass never improves a figur
 """
 
 from array import array
-from bisect import insort
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -18,52 +17,15 @@ from harness.coverage import KINDS, Covered, Kind, Shape, Taken, covered, taken
 from harness.experiment import Outcome, Trial
 from harness.ledger import Ledger
 from harness.score import Score
-from harness.stats import Calibration, Confusion, calibration
-from harness.trace import Place, Trace, WireCall
+from harness.tally.failures import Failing, Failure, Failures, failing
+from harness.tally.routing import Routing, router_of
+from harness.tally.spending import Spent
+from harness.tally.staleness import Staleness
+from harness.tally.wording import node_name, short
+from harness.trace import Trace, WireCall
 
-ALWAYS_CHECKED = "ends"
-_FAILURES_KEPT = 200
-_REASON_KEPT = 300
 _RATE_LIMITED = 429
-_NOWHERE = "(none)"
 NO_SHAPE = Shape(unknown="it is not known which edges there are")
-
-
-class Failure(NamedTuple):
-    """Why a trial is not a pass: what one check said, or (without a check) what crashed or is stale."""
-
-    case: str
-    repeat: int
-    outcome: Outcome
-    check: str
-    reason: str
-
-
-class Failing(NamedTuple):
-    """A check that failed, in trials that crashed (`error`), that reached the recursion limit (`limit`), or otherwise (``).
-
-    For the check `route` it is the router (`route.<node>`).
-    """
-
-    check: str
-    circumstance: str
-
-
-class StaleCause(NamedTuple):
-    """Why cases are stale: the requests that are stale of themselves, by what they differ in."""
-
-    cause: str
-    cases: tuple[str, ...]
-    calls: int
-
-
-class Renewal(NamedTuple):
-    """What re-recording the stale requests takes: `own` are stale of themselves, `follow` may only follow from them."""
-
-    own: int
-    follow: int
-    tokens: tuple[int | None, ...]
-    cost_usd: tuple[float | None, ...]
 
 
 class Drift(NamedTuple):
@@ -72,12 +34,6 @@ class Drift(NamedTuple):
     part: str
     calls: int
     cases: tuple[str, ...]
-
-
-class _Stale:
-    def __init__(self) -> None:
-        self.cases: set[str] = set()
-        self.calls = 0
 
 
 class _Checked:
@@ -104,29 +60,24 @@ class Count:
         self._outcomes: Counter[Outcome] = Counter()
         self._happened: Counter[str] = Counter()
         self._numbers: dict[str, array[float]] = {
-            name: array("d") for name in ("cost_usd", "tokens", "model_calls", "tool_calls", "steps", "duration_s", "ttft_s")
+            name: array("d") for name in ("model_calls", "tool_calls", "steps", "duration_s", "ttft_s")
         }
         self._node_s: dict[str, array[float]] = {}
-        self._spent_aside: dict[str, array[float]] = {"cost_usd": array("d"), "tokens": array("d")}
-        self._unknown: dict[str, Counter[str]] = {}
+        self._spent = {"cost_usd": Spent("cost_usd"), "tokens": Spent("tokens")}
         self._cases: dict[str, set[str]] = {}
         self._trials_of: Counter[str] = Counter()
         self._passes_of: Counter[str] = Counter()
         self._checked: dict[str, _Checked] = {}
         self._failing: dict[Failing, set[str]] = {}
-        self._decisions: Counter[tuple[str, bool]] = Counter()
-        self._sure: dict[str, tuple[array[float], array[float]]] = {}
-        self._routed: dict[str, Counter[tuple[str, str]]] = {}
-        self._stale: dict[str, _Stale] = {}
-        self._stale_tokens: list[int | None] = []
-        self._stale_usd: list[float | None] = []
-        self._failures: list[Failure] = []
+        self._failures = Failures()
         self._repeats = 1
         self._drift: dict[str, set[str]] = {}
         self._drifted: Counter[str] = Counter()
         self._unused: Counter[str] = Counter()
         self.executed: set[str] = set()
         self.ledger = Ledger()
+        self.routing = Routing()
+        self.staleness = Staleness()
         for trial in trials:
             self.add(trial)
 
@@ -140,12 +91,12 @@ class Count:
             self._mark("drawn again", trial.case)
         self._mark(trial.outcome, trial.case)
         self._add_tape(trial)
-        for failure in _failures(trial):
-            self._keep(failure)
+        self._failures.add(trial)
         if trial.outcome == "stale":
-            self._add_stale(trial)
+            self.staleness.add(trial)
             return
-        self._add_spending(trial)
+        for spent in self._spent.values():
+            spent.add(trial, whole=_is_whole(trial))
         self.ledger.add(trial)
         self._add_scores(trial)
         if trial.outcome == "error":
@@ -201,7 +152,7 @@ class Count:
     @property
     def failures(self) -> tuple[Failure, ...]:
         """Return why trials are not a pass: the first 200 by case."""
-        return tuple(self._failures)
+        return tuple(self._failures.kept)
 
     @property
     def failing(self) -> dict[Failing, tuple[str, ...]]:
@@ -223,40 +174,6 @@ class Count:
         """Return the checks that could not measure something: in which cases, and one of the reasons."""
         seen = ((check, self._checked[check]) for check in sorted(self._checked))
         return {check: (tuple(sorted(checked.unscored)), checked.unscored_reason) for check, checked in seen if checked.unscored}
-
-    @property
-    def stale_causes(self) -> tuple[StaleCause, ...]:
-        """Return why cases are stale, the cause of most cases first."""
-        causes = (StaleCause(cause, tuple(sorted(stale.cases)), stale.calls) for cause, stale in self._stale.items())
-        return tuple(sorted(causes, key=lambda one: (-len(one.cases), one.cause)))
-
-    @property
-    def renewal(self) -> Renewal:
-        """Return what re-recording the stale requests takes."""
-        tokens, cost = tuple(sorted(self._stale_tokens, key=_unknown_last)), tuple(sorted(self._stale_usd, key=_unknown_last))
-        return Renewal(self._happened["own miss"], self._happened["miss that follows"], tokens, cost)
-
-    @property
-    def routers(self) -> tuple[str, ...]:
-        """Return the routers whose decisions were checked."""
-        return tuple(sorted(self._routed))
-
-    def confusion(self, router: str) -> Confusion:
-        """Return how often each expected route of a router became each actual one.
-
-        `(none)` stands for a route that the score does not name; a right decision counts as the expected route, however it is spelt.
-        """
-        return Confusion(tuple(sorted(self._routed.get(router, Counter()).items())))
-
-    @property
-    def sure_routers(self) -> tuple[str, ...]:
-        """Return the routers of which a checked decision came with a confidence."""
-        return tuple(sorted(self._sure))
-
-    def calibration(self, router: str) -> Calibration:
-        """Return how the confidence of a router's decisions fits how often they are right."""
-        wrong, right = self._sure.get(router, ((), ()))
-        return calibration(right, wrong)
 
     @property
     def coverage(self) -> dict[Kind, Covered]:
@@ -291,12 +208,6 @@ class Count:
     def _mark(self, what: str, case: str) -> None:
         self._cases.setdefault(what, set()).add(case)
 
-    def _keep(self, failure: Failure) -> None:
-        """Keep the first failures by case, so that the order of trials does not show."""
-        if len(self._failures) < _FAILURES_KEPT or failure < self._failures[-1]:
-            insort(self._failures, failure)
-            del self._failures[_FAILURES_KEPT:]
-
     def _add_tape(self, trial: Trial) -> None:
         for part in (part for call in trial.trace.calls for part in call.drift):
             self._drift.setdefault(part, set()).add(trial.case)
@@ -304,61 +215,30 @@ class Count:
         if trial.unused and trial.outcome != "stale":
             self._unused[trial.case] = max(self._unused[trial.case], trial.unused)
 
-    def _add_stale(self, trial: Trial) -> None:
-        if not trial.misses:
-            self._stale.setdefault("no miss is noted", _Stale()).cases.add(trial.case)
-        for miss in trial.misses:
-            if not miss.follows:
-                stale = self._stale.setdefault(miss.cause, _Stale())
-                stale.cases.add(trial.case)
-                stale.calls += 1
-            self._happened["miss that follows" if miss.follows else "own miss"] += 1
-            self._stale_tokens.append(miss.tokens)
-            self._stale_usd.append(miss.cost_usd)
-
-    def _add_spending(self, trial: Trial) -> None:
-        numbers, aside = (self._numbers, "") if _is_whole(trial) else (self._spent_aside, " aside")
-        for name, amount in (("cost_usd", trial.trace.cost_usd), ("tokens", trial.trace.total_tokens)):
-            if amount is None:
-                self._happened[f"{name}{aside} unknown"] += 1
-                self._unknown.setdefault(f"{name}{aside}", Counter()).update(_silent_models(trial.trace, name))
-            else:
-                numbers[name].append(amount)
-
     def _add_scores(self, trial: Trial) -> None:
         scores = [score for score in trial.scores if _is_whole(trial) or score.status != "pass"]
         for check in sorted({score.check for score in scores}):
             self._add_check(check, trial, [score for score in scores if score.check == check])
         for score in scores:
             if score.check == "route" and score.status != "unscored":
-                self._add_decision(trial, score)
+                self.routing.add(score, whole=_is_whole(trial))
+                if score.status == "fail":
+                    self._mark(f"route.{router_of(score)}.accuracy", trial.case)
 
     def _add_check(self, check: str, trial: Trial, scores: list[Score]) -> None:
         """Count a check once a trial: it passed if one of its scores did and none failed."""
         checked = self._checked.setdefault(check, _Checked())
         states = {score.status for score in scores}
         if "fail" in states:
-            for circumstance in _circumstances(check, trial, scores):
-                self._failing.setdefault(Failing(check, circumstance), set()).add(trial.case)
+            for key in failing(check, trial, scores):
+                self._failing.setdefault(key, set()).add(trial.case)
         checked.scored += states != {"unscored"}
         checked.passed += "pass" in states and "fail" not in states
-        reasons = [_short(score.reason) for score in scores if score.status == "unscored"]
+        reasons = [short(score.reason) for score in scores if score.status == "unscored"]
         if reasons:
             first = min(reasons)
             checked.unscored_reason = min(checked.unscored_reason, first) if checked.unscored else first
             checked.unscored.add(trial.case)
-
-    def _add_decision(self, trial: Trial, score: Score) -> None:
-        router = str(score.detail.get("router", score.name.removeprefix("route.")))
-        if score.status == "fail":
-            self._mark(f"route.{router}.accuracy", trial.case)
-        self._decisions[router, score.status == "pass"] += 1
-        confidence = score.detail.get("confidence")
-        if isinstance(confidence, float) and _is_whole(trial):
-            self._sure.setdefault(router, (array("d"), array("d")))[score.status == "pass"].append(confidence)
-        expected = _label(score.detail.get("expected"))
-        actual = expected if score.status == "pass" else _label(score.detail.get("actual"))
-        self._routed.setdefault(router, Counter())[expected, actual] += 1
 
     def _add_first_tokens(self, calls: Sequence[WireCall]) -> None:
         for call in calls:
@@ -428,53 +308,3 @@ class Count:
 def _is_whole(trial: Trial) -> bool:
     """Tell a trial that came to its end and was measured in full, so that all of it is evidence."""
     return trial.outcome in {"pass", "fail"}
-
-
-def node_name(place: Place) -> str:
-    """Return the name of a node with those of the subgraphs around it, `research/search`."""
-    return "/".join((*place.namespace, place.node or ""))
-
-
-def counted(number: int, noun: str) -> str:
-    """Return `1 case`, `2 cases`, `1,000 cases`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _failures(trial: Trial) -> list[Failure]:
-    if trial.outcome in {"error", "stale"}:
-        reason = next(iter(trial.reasons), "no reason is noted")
-        return [Failure(trial.case, trial.repeat, trial.outcome, "", _short(reason))]
-    wanted = {"fail": "fail", "unscored": "unscored"}.get(trial.outcome)
-    found = [score for score in trial.scores if score.status == wanted]
-    return [Failure(trial.case, trial.repeat, trial.outcome, score.check, _short(f"{score.name}: {score.reason}")) for score in found]
-
-
-def _circumstances(check: str, trial: Trial, scores: list[Score]) -> set[str]:
-    if trial.outcome == "error":
-        return {"error"}
-    if check == "route":
-        return {score.name for score in scores if score.status == "fail"}
-    return {"limit" if check == ALWAYS_CHECKED and trial.trace.ends == "limit" else ""}
-
-
-def _silent_models(trace: Trace, name: str) -> set[str]:
-    """Return the models of the answered calls whose cost or tokens are unknown."""
-    paid = (call for call in trace.calls if call.kind != "http" and call.answered)
-    unknown = (call for call in paid if (call.cost_usd if name == "cost_usd" else call.usage) is None)
-    return {_model(call) for call in unknown}
-
-
-def _model(call: WireCall) -> str:
-    return call.answered_model or call.model or "a call that names no model"
-
-
-def _unknown_last(number: float | None) -> tuple[bool, float]:
-    return number is None, number or 0.0
-
-
-def _label(route: object) -> str:
-    return _NOWHERE if route is None else str(route)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _REASON_KEPT else text[: _REASON_KEPT - 1] + "…"
