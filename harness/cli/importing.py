@@ -1,4 +1,4 @@
-"""`harness import …`: experiments from what was run elsewhere."""
+"""`harness import …`: experiments, and cases, from what was run elsewhere."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.experiment import Trial
-    from harness.foreign import Key, Plain, Record, Runs
+    from harness.foreign import Key, Plain, Record, Runs, Seen
     from harness.runner.imports import Described
 
 SUITE = click.option("--suite", required=True, metavar="NAME", help="The name of the suite that the experiment is to have.")
@@ -24,7 +24,7 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON d
 
 @main.group("import")
 def importing() -> None:
-    """Make experiments of what was run elsewhere."""
+    """Make experiments, or cases, of what was run elsewhere."""
 
 
 @importing.command("json")
@@ -63,22 +63,56 @@ def _plain(reader: "Plain", records: "Iterator[Record]", path: Path) -> "Iterato
 
 @importing.command("langsmith")
 @CONFIG_HERE
-@click.argument("paths", type=click.Path(path_type=Path), metavar="FILE...", nargs=-1, required=True)
-@SUITE
+@click.argument("sources", metavar="RUN|FILE...", nargs=-1, required=True)
+@click.option("--suite", required=True, metavar="NAME", help="The suite that the experiment is to have, or that the cases go to.")
+@click.option(
+    "--as-case", is_flag=True, help="Make a case and a cassette of each trace in the files; runs by id or address always become that."
+)
+@click.option("--expect", multiple=True, type=click.Choice(["path", "text"]), help="Expect of the case what the trace shows of it.")
 @click.option("--score", "keys", multiple=True, metavar="KEY", help="Feedback that decides; may be given several times; all by default.")
-@click.option("--case", default="", metavar="FIELD", help="The field that names the case, as a dotted path; the example's id by default.")
+@click.option(
+    "--case", default="", metavar="FIELD", help="The field that names the case, as a dotted path; the id of example or run by default."
+)
 @click.option("--session", default="", metavar="ID", help="The experiment whose runs are taken, where the files hold several.")
 @PASS_AT
 @AS_JSON
-@click.pass_obj
+@click.pass_context
 def from_langsmith(
-    config_path: Path | None, /, *, config_here: Path | None, paths: tuple[Path, ...], suite: str, as_json: bool, **how: Any
+    context: click.Context,
+    /,
+    *,
+    config_here: Path | None,
+    sources: tuple[str, ...],
+    suite: str,
+    as_case: bool,
+    expect: tuple["Seen", ...],
+    as_json: bool,
+    **how: Any,
 ) -> int:
-    """Import the root runs of a LangSmith experiment from exported runs, and from exported feedback on them."""
+    """Import an experiment from exported runs and feedback; or a trace as a case, by the id or address of its root run."""
+    from harness.cli.traces import bring_in_traces, is_run
+
+    config = config_here or context.obj
+    if as_case or any(map(is_run, sources)):
+        _refuse_options(context, ("keys", "session", "pass_at", "as_json"), "is for experiments, and this makes a case of each trace")
+        return bring_in_traces(config, sources, suite=suite, named=how["case"], expect=expect)
+    _refuse_options(context, ("expect",), "is for cases: give the id or address of a run, or --as-case")
+    return _import_runs(config, tuple(map(Path, sources)), suite, as_json=as_json, **how)
+
+
+def _refuse_options(context: click.Context, names: Sequence[str], why: str) -> None:
+    options = {str(option.name): option.opts[0] for option in context.command.params}
+    given = [name for name in names if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    if given:
+        message = f"{options[given[0]]} {why}"
+        raise UsageError(message)
+
+
+def _import_runs(config_path: Path | None, paths: tuple[Path, ...], suite: str, *, as_json: bool, **how: Any) -> int:
     from harness.foreign import Runs, feedback_in
 
     reader = Runs(_named(suite), feedback_in(_every(paths)), **how)
-    code = _bring_in(config_here or config_path, _runs(reader, paths), _from(suite, paths, reader), as_json=as_json)
+    code = _bring_in(config_path, _runs(reader, paths), _from(suite, paths, reader), as_json=as_json)
     for why, count in sorted(reader.left_out.items()):
         click.echo(f"harness: left out: {count:,} {why}", err=True)
     return code

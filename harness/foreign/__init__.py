@@ -7,6 +7,7 @@ export does not tell them.
 from harness.foreign.langsmith import Feedback, Runs, feedback_in
 from harness.foreign.plain import Fields, Plain
 from harness.foreign.records import Record, in_document, in_lines, is_lines
+from harness.foreign.traced import Seen, Traced, Tree, traced, trees
 from harness.foreign.trials import Key, numbered, provenance
 
 __all__ = [
@@ -16,10 +17,15 @@ __all__ = [
     "Plain",
     "Record",
     "Runs",
+    "Seen",
+    "Traced",
+    "Tree",
     "feedback_in",
     "in_document",
     "in_lines",
     "is_lines",
     "numbered",
     "provenance",
+    "traced",
+    "trees",
 ]

@@ -58,6 +58,8 @@ def in_document(text: str, *, path: str, field: str = "") -> Iterator[Record]:
 def _list_in(document: JsonValue, path: str) -> JsonValue:
     if not isinstance(document, dict):
         return document
+    if "run_type" in document:  # a run of LangSmith, whose lists are its own
+        return [document]
     lists = {name: value for name, value in document.items() if _may_be_records(value)}
     if len(lists) > 1:
         message = f"{path}: it holds several lists of objects: {', '.join(sorted(lists))}; name the one with --records"

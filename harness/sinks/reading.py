@@ -10,6 +10,24 @@ from harness.mirror import Call
 from harness.sinks.sender import Sender, Stopped
 
 _PAGE = 100
+_WHOLE = [
+    "id",
+    "name",
+    "run_type",
+    "start_time",
+    "end_time",
+    "inputs",
+    "outputs",
+    "error",
+    "extra",
+    "events",
+    "serialized",
+    "parent_run_id",
+    "trace_id",
+    "dotted_order",
+    "session_id",
+    "first_token_time",
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,21 +70,33 @@ class Reading:
 
     def runs(self, session: str) -> Counter[str]:
         """Return how many runs each trace of an experiment has."""
-        counted: Counter[str] = Counter()
-        asked: dict[str, Any] = {"session": [session], "select": ["id", "trace_id"], "limit": _PAGE}
-        while True:
-            page = self.sender.document(Call("runs", "POST", "/runs/query", asked)) or {}
-            counted.update(one["trace_id"] for one in page.get("runs", ()))
-            following = (page.get("cursors") or {}).get("next")
-            if not following:
-                return counted
-            asked = asked | {"cursor": following}
+        return Counter(one["trace_id"] for one in self._queried({"session": [session], "select": ["id", "trace_id"]}))
+
+    def trace(self, run: str) -> list[dict[str, Any]]:
+        """Return all runs of a trace by the id of its root; Stopped where there is none, or where it is that of a run inside of another."""
+        found = list(self._queried({"trace": run, "select": _WHOLE}))
+        if found:
+            return found
+        inner = next(self._queried({"id": [run], "select": ["id", "trace_id"]}), None)
+        where = f"; it is inside of the trace {inner['trace_id']}, import that" if inner else ", or the key may not see it"
+        message = f"{self.sender.remote.address}: there is no trace {run}{where}"
+        raise Stopped(message)
 
     def url(self, dataset: dict[str, Any], session: str) -> str:
         """Return where a browser shows an experiment; "" where the server does not say of which workspace a dataset is."""
         tenant = dataset.get("tenant_id")
         host = _host_of(self.sender.remote.address)
         return f"{host}/o/{tenant}/datasets/{dataset['id']}/compare?selectedSessions={session}" if tenant else ""
+
+    def _queried(self, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        asked = asked | {"limit": _PAGE}
+        while True:
+            page = self.sender.document(Call("runs", "POST", "/runs/query", asked)) or {}
+            yield from page.get("runs", ())
+            following = (page.get("cursors") or {}).get("next")
+            if not following:
+                return
+            asked = asked | {"cursor": following}
 
     def _pages(self, path: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
         offset = 0

@@ -7,6 +7,7 @@ from harness.store.cassettes import (
     exchanges_in,
     read_cassette,
     read_exchanges,
+    scanned_text,
     write_cassette,
 )
 from harness.store.experiments import (
@@ -80,6 +81,7 @@ __all__ = [
     "read_unfinished",
     "recording_alone",
     "refuse_colliding_cassettes",
+    "scanned_text",
     "stored_experiments",
     "suites_as_played",
     "text_at",
