@@ -53,6 +53,8 @@ ROUTES = (
     ("GET", "/info", "_get_info"),
     ("GET", "/datasets", "_get_datasets"),
     ("POST", "/datasets", "_post_dataset"),
+    ("POST", "/datasets/comparative", "_post_comparative"),
+    ("GET", f"/datasets/{_ID}/comparative", "_get_comparative"),
     ("GET", f"/datasets/{_ID}", "_get_dataset"),
     ("PATCH", f"/datasets/{_ID}", "_patch_dataset"),
     ("GET", f"/datasets/{_ID}/version", "_get_version"),
@@ -85,6 +87,7 @@ class Workspace:
     sessions: dict[str, dict] = field(default_factory=dict)
     runs: dict[str, dict] = field(default_factory=dict)
     feedback: dict[str, dict] = field(default_factory=dict)
+    comparisons: dict[str, dict] = field(default_factory=dict)
     tags: dict[tuple[str, str], str] = field(default_factory=dict)
     log: list[tuple[str, str]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -148,6 +151,20 @@ class Workspace:
         _found(self.sessions, change["baseline_experiment_id"])
         self.datasets[identifier] = _found(self.datasets, identifier) | change
         return self._changed(200, self.datasets[identifier])
+
+    def _post_comparative(self, *, body, **_):
+        comparison = body.document(schemas.COMPARATIVE, self.invalid)
+        for session in comparison["experiment_ids"]:
+            if _found(self.sessions, session)["reference_dataset_id"] != comparison["reference_dataset_id"]:
+                raise Refusal(400, "experiments over several datasets")
+        if comparison["id"] in self.comparisons:
+            raise Refusal(409, "Comparative experiment already exists.")
+        self.comparisons[comparison["id"]] = comparison
+        return self._changed(200, comparison)
+
+    def _get_comparative(self, dataset, *, query, **_):
+        found = [one for one in self.comparisons.values() if one["reference_dataset_id"] == dataset and one["id"] in query["id"]]
+        return 200, _page(found, query)
 
     def _get_version(self, dataset, *, query, **_):
         as_of = _found(self.tags, (dataset, query["tag"][0]))
@@ -290,6 +307,8 @@ class Workspace:
                 raise Refusal(409, "feedback exists")
             if one.get("run_id") is not None and one["run_id"] not in (self.runs if among is None else among):
                 raise Refusal(404, "feedback on an unknown run")
+            if one.get("comparative_experiment_id") not in {None, *self.comparisons}:
+                raise Refusal(404, "feedback on an unknown comparison")
             if one["session_id"] not in self.sessions:
                 raise Refusal(404, "feedback on an unknown session")
         self.feedback |= {one["id"]: {"run_id": None, "trace_id": None, **one} for one in documents}

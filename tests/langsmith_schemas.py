@@ -58,11 +58,24 @@ FEEDBACK_OF_A_RUN = record(
         "extra": {"type": ["object", "null"]},
         "created_at": TIME,
         "modified_at": TIME,
-    }
+    },
+    comparative_experiment_id=UUID,
+    feedback_group_id=UUID,
 )
-_OF_A_RUN = {"run_id", "trace_id", "start_time"}
+_OF_A_RUN = {"run_id", "trace_id", "start_time", "comparative_experiment_id", "feedback_group_id"}
 FEEDBACK = record({name: schema for name, schema in FEEDBACK_OF_A_RUN["properties"].items() if name not in _OF_A_RUN})
 DATASET = record({"id": UUID, "name": TEXT, "data_type": {"const": "kv"}}, description=MAYBE_TEXT)
+COMPARATIVE = record(
+    {
+        "id": UUID,
+        "name": TEXT,
+        "experiment_ids": {"type": "array", "items": UUID, "minItems": 2},
+        "reference_dataset_id": UUID,
+        "created_at": TIME,
+        "extra": TABLE,
+    },
+    description=MAYBE_TEXT,
+)
 BASELINE = record({"baseline_experiment_id": UUID})
 EXAMPLE_PARTS = {
     "": record({"metadata": TABLE, "split": {"type": "array", "items": TEXT, "minItems": 1}}),

@@ -44,7 +44,15 @@ def evidence_of(folder: "ExperimentFolder", head: "Experiment", summaries: "Sequ
         baselines=baselines,
         past=_past(root, head, names),
         sweeps={name: sweep for name, sweep in sweeps.items() if sweep is not None},
+        links=links(folder),
     )
+
+
+def links(folder: "ExperimentFolder") -> dict[str, str]:
+    """Return the addresses in LangSmith of the suites that were pushed, by their names."""
+    from harness import store
+
+    return {suite: page.address for suite, page in store.pages(folder.path).items() if page.address.startswith(("https://", "http://"))}
 
 
 def evidence_of_sides(before: "Side", after: "Side", compared: "Sequence[Compared]", config_path: Path | None) -> "Evidence":

@@ -71,11 +71,11 @@ def write_report(
     The file that GITHUB_STEP_SUMMARY names is added to, as other steps of the job may.
     """
     from harness import store
-    from harness.cli.evidence import evidence_of
+    from harness.cli.evidence import evidence_of, links
     from harness.report import document, frame, html, junit, markdown, table
 
     def summary() -> str:
-        return markdown.markdown(head.id, summaries, _against_baselines(folder, config_path))
+        return markdown.markdown(head.id, summaries, _against_baselines(folder, config_path), links(folder))
 
     renderers: dict[str, Callable[[], str | bytes]] = {
         ".html": lambda: html.html(evidence_of(folder, head, summaries, config_path)),

@@ -10,7 +10,7 @@ import click
 from harness.cli.experiments import judged, stored
 from harness.cli.group import main
 from harness.cli.numbers import Number
-from harness.cli.output import shown
+from harness.cli.output import shown, write_beside
 from harness.cli.project import CONFIG_HERE, redaction
 from harness.errors import ExitCode, UsageError
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from harness.cassette.exchange import Exchange
     from harness.dataset import Dataset
     from harness.experiment import Experiment, SuiteProvenance, Trial
+    from harness.gate import Summary
     from harness.mirror import Mirror
-    from harness.sinks.push import Arrival
+    from harness.sinks.push import Arrival, Compared, Push
     from harness.store import ExperimentFolder, PushFolder
 
 WITHIN = click.option(
@@ -37,6 +38,7 @@ WITHIN = click.option(
 @click.option("--failing", is_flag=True, help="Only trials that did not pass, as an experiment of their own.")
 @click.option("--tag", "tags", multiple=True, metavar="T", help="Only cases with this tag; may be given several times.")
 @click.option("--baseline", is_flag=True, help="Make it the baseline of its dataset there, once all of it has arrived.")
+@click.option("--compare-with", metavar="EXPERIMENT", help="Compare it there with another that was pushed, once all of it has arrived.")
 @WITHIN
 @click.pass_obj
 def push(
@@ -50,16 +52,19 @@ def push(
     failing: bool,
     tags: tuple[str, ...],
     baseline: bool,
+    compare_with: str | None,
     within: float,
 ) -> int:
     """Put a stored experiment into LangSmith: its dataset, its run trees, its scores. The verdict stays what it is."""
-    if baseline and (failing or tags):
-        message = "--baseline is for whole experiments, not for --failing or --tag"
+    if (baseline or compare_with) and (failing or tags):
+        option = "--baseline" if baseline else "--compare-with"
+        message = f"{option} is for whole experiments, not for --failing or --tag"
         raise UsageError(message)
     config = config_here or config_path
     folder, head = stored(config, experiment)
     project = _Pushed(config, folder, head, failing=failing, tags=frozenset(tags))
-    return project.print_requests() if dry_run else project.send(resume=resume, baseline=baseline, within_s=within)
+    base = stored(config, compare_with) if compare_with else None
+    return project.print_requests() if dry_run else project.send(resume=resume, baseline=baseline, base=base, within_s=within)
 
 
 class _Pushed:
@@ -75,6 +80,7 @@ class _Pushed:
         self._tags = tags
         redactor, self._root = redaction(config)
         self._redactions = Redactions(redactor)
+        self._summaries: Sequence[Summary] = ()
         self._tagged: dict[str, frozenset[str]] = {}
 
     def print_requests(self) -> int:
@@ -87,7 +93,7 @@ class _Pushed:
                 click.echo(written(call))
         return int(ExitCode.PASS)
 
-    def send(self, *, resume: bool, baseline: bool, within_s: float) -> int:
+    def send(self, *, resume: bool, baseline: bool, base: "tuple[ExperimentFolder, Experiment] | None", within_s: float) -> int:
         """Send it, say what became of it, and keep what did not go."""
         from harness import store
         from harness.mirror import written
@@ -97,28 +103,51 @@ class _Pushed:
         from harness.sinks.sender import Sender
 
         remote = LangSmith()
-        kept = store.PushFolder(self._folder.path, f"{remote.address} {remote.owner}")
+        there = f"{remote.address} {remote.owner}"
+        kept = store.PushFolder(self._folder.path, there)
         known = kept.acknowledged() if resume else frozenset()
         if resume and not known:
             message = f"nothing of experiment {self._head.id!r} was pushed to {remote.address} yet; push it without --resume"
             raise UsageError(message)
         sender = Sender(remote, within_s=within_s, clock=time.monotonic)
         mirrors = self._mirrors(remote.owner)
+        compared = _compared(base, there, mirrors) if base else {}
+        before = store.pages(self._folder.path)
         with kept.noting():
             pushes = [
-                Push(mirror, sender, kept, partial(self._trials, mirror.suite), self._exchanges(mirror.suite), known, is_first and baseline)
+                Push(
+                    mirror,
+                    sender,
+                    kept,
+                    partial(self._trials, mirror.suite),
+                    self._exchanges(mirror.suite),
+                    known,
+                    is_first and baseline,
+                    compared.get(mirror.suite.name),
+                )
                 for mirror, is_first in _first_of_dataset(mirrors)
             ]
             remote.learn(Reading(sender))
             arrivals = [push.run() for push in pushes]
             waiting = kept.write_spool(written(call) for push in pushes if not push.arrival.is_complete for call in push.lacking())
             kept.write_redacted([list(one) for one in self._redactions.found])
+            self._note_pages(pushes, kept)
+        if store.pages(self._folder.path) != before:
+            write_beside(self._folder, self._head, self._summaries, self._config)
         for mirror, arrival in zip(mirrors, arrivals, strict=True):
             _tell(mirror, arrival)
         if all(arrival.is_complete for arrival in arrivals):
             return int(ExitCode.PASS)
         self._tell_incomplete(arrivals, waiting, kept)
         return int(ExitCode.PUSH_INCOMPLETE)
+
+    def _note_pages(self, pushes: "Sequence[Push]", kept: "PushFolder") -> None:
+        """Note where whole suites have arrived: by that reports lead there, and other experiments are compared with them."""
+        from harness import store
+
+        for push in pushes:
+            if push.arrival.is_complete and not self._selection():
+                kept.note_page(push.mirror.suite.name, store.Page(push.mirror.id, push.arrival.url))
 
     def _tell_incomplete(self, arrivals: "Sequence[Arrival]", waiting: int, kept: "PushFolder") -> None:
         from harness.cassette.redact import BUILT_IN
@@ -133,7 +162,8 @@ class _Pushed:
         from harness.mirror import Collection, Mirror, dataset_id, survey
 
         _refuse_namesakes(self._head.suites)
-        verdicts = {summary.provenance.name: summary.verdict for summary in judged(self._config, self._folder, self._head)}
+        self._summaries = judged(self._config, self._folder, self._head)
+        verdicts = {summary.provenance.name: summary.verdict for summary in self._summaries}
         mirrors = []
         for suite in self._head.suites:
             dataset = self._dataset(suite)
@@ -186,6 +216,25 @@ class _Pushed:
 
         as_played = suite.name in store.suites_as_played(self._root, self._head, list(self._folder.cases()))
         return lambda trial: store.played_exchanges(self._root, self._head, trial) if as_played else ()
+
+
+def _compared(base: "tuple[ExperimentFolder, Experiment]", there: str, mirrors: "Sequence[Mirror]") -> "dict[str, Compared]":
+    """Return what each suite is compared with; UsageError where one of them was not pushed whole, or is the same experiment."""
+    from harness import store
+    from harness.sinks.push import Compared
+
+    folder, head = base
+    known = store.pages(folder.path, there)
+    for mirror in mirrors:
+        if head.id == mirror.head.id or mirror.suite.name not in known:
+            why = "is the one that is pushed" if head.id == mirror.head.id else f"has no suite {mirror.suite.name!r} in LangSmith"
+            message = f"--compare-with: experiment {head.id!r} {why}; push another first, whole"
+            raise UsageError(message)
+    return {mirror.suite.name: Compared(head, known[mirror.suite.name].session, partial(_of, folder, mirror.suite)) for mirror in mirrors}
+
+
+def _of(folder: "ExperimentFolder", suite: "SuiteProvenance") -> "Iterator[Trial]":
+    return (trial for trial in folder.trials() if (trial.suite, trial.variant) == (suite.suite, suite.variant))
 
 
 def _first_of_dataset(mirrors: "Sequence[Mirror]") -> "Iterator[tuple[Mirror, bool]]":

@@ -4,6 +4,7 @@ from harness.mirror.call import Call, Part, encoded, written
 from harness.mirror.collection import EXAMPLES_AT_ONCE, Collection, commit_tag
 from harness.mirror.examples import case_rows
 from harness.mirror.ids import dataset_id
+from harness.mirror.pairing import Pairing
 from harness.mirror.redaction import Redacted, Redactions
 from harness.mirror.session import Mirror
 from harness.mirror.survey import Survey, survey
@@ -14,6 +15,7 @@ __all__ = [
     "Call",
     "Collection",
     "Mirror",
+    "Pairing",
     "Part",
     "Redacted",
     "Redactions",

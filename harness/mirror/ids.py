@@ -30,6 +30,16 @@ def feedback_id(owner: str, key: str, number: int = 1) -> str:
     return _named("feedback", owner, key, number)
 
 
+def comparative_id(dataset: str, session: str, base: str) -> str:
+    """Return the id of the comparison of two experiments."""
+    return _named("comparison", dataset, session, base)
+
+
+def pair_id(comparison: str, case: str, repeat: int) -> str:
+    """Return the id by which the feedback on both runs of a pair belongs together."""
+    return _named("pair", comparison, case, repeat)
+
+
 def run_id(session: str, case: str, repeat: int, path: str, *, start_ms: int) -> str:
     """Return the id of a run, of the form that UUIDs of version 7 have: its time, and bits of a hash where others have random ones."""
     hashed = hashlib.sha256(canonical_json([session, case, repeat, path]).encode("utf-8", "surrogatepass")).digest()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import quote
 
 from harness.compare import MOVEMENTS, CasePair, Comparison
 from harness.experiment import SuiteProvenance
@@ -19,19 +20,26 @@ LIMIT = 60_000
 """Characters of a whole summary: GitHub takes 65,536 of a comment and 1 MiB of a job's summary."""
 
 _PLAIN = re.compile(r"(?!(and|or|not)\Z)[\w.-]*\w")  # what --filter takes as one name
+_ADDRESS = ":/?&=%,.~-"
 _CASES_SHOWN = 20
 _REASONS_SHOWN = 3
 _SENTENCES_SHOWN = 20
 _SENTENCE = 500
 
 
-def markdown(experiment: str, summaries: Sequence[Summary], comparisons: Mapping[str, Comparison] | None = None) -> str:
-    """Return summary.md; `comparisons` with the baseline are by the suite's name. What does not fit in is left out, and that is said.
+def markdown(
+    experiment: str,
+    summaries: Sequence[Summary],
+    comparisons: Mapping[str, Comparison] | None = None,
+    links: Mapping[str, str] | None = None,
+) -> str:
+    """Return summary.md; `comparisons` with the baseline and `links` into LangSmith are by the suite's name.
 
+    What does not fit in is left out, and that is said.
     Its first line is a comment that is the same whenever these suites run: by it, a comment on a pull request is found again.
     """
     verdict = overall_verdict(summary.verdict for summary in summaries)
-    head = [marker(summaries), f"# {verdict}: experiment {escaped(experiment)}", *_overview(summaries)]
+    head = [marker(summaries), f"# {verdict}: experiment {escaped(experiment)}", *_overview(summaries), *_linked(links or {})]
     told = [(summary, list(_suite(summary, experiment, (comparisons or {}).get(summary.provenance.name)))) for summary in summaries]
     room = LIMIT - _length(head) - _SENTENCE
     lines, left_out = list(head), 0
@@ -67,6 +75,12 @@ def _left_out(sections: int, experiment: str) -> Iterator[str]:
 def _overview(summaries: Sequence[Summary]) -> list[str]:
     head = ("suite", "verdict", "trials", "pass", "fail", "error", "stale", "unscored", "route accuracy", "tokens", "cost")
     return list(table(head, [_row(summary) for summary in summaries], left=2))
+
+
+def _linked(links: Mapping[str, str]) -> Iterator[str]:
+    if links:
+        told = (f"[{escaped(name)}](<{quote(address, safe=_ADDRESS)}>)" for name, address in sorted(links.items()))
+        yield from ("", f"In LangSmith: {', '.join(told)}")
 
 
 def _row(summary: Summary) -> tuple[str, ...]:

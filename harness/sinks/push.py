@@ -7,12 +7,13 @@ import dataclasses
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from harness.cassette.exchange import Exchange
 from harness.errors import SinkError
-from harness.experiment import Trial
-from harness.mirror import Call, Mirror, commit_tag, runs_in
+from harness.experiment import Experiment, Trial
+from harness.mirror import Call, Mirror, Pairing, commit_tag, runs_in
+from harness.sinks.comparing import Comparing
 from harness.sinks.datasets import DatasetPush
 from harness.sinks.reading import Reading
 from harness.sinks.sender import Refused, Reply, Sender, Stopped
@@ -48,12 +49,20 @@ class Arrival:
         return self.there == self.expected and not self.problem
 
 
+class Compared(NamedTuple):
+    """What a suite is compared with: an experiment, its id in LangSmith, and its trials."""
+
+    head: Experiment
+    session: str
+    trials: Callable[[], Iterable[Trial]]
+
+
 @dataclasses.dataclass(slots=True)
 class Push:
     """Pushes one suite of an experiment. `trials` reads the wanted ones anew, `exchanges` those that a trial was played from.
 
     `known` are the keys of calls that were acknowledged before; with `is_baseline` it becomes the baseline of its dataset, once all of
-    it is there.
+    it is there, and is `compared` then.
     """
 
     mirror: Mirror
@@ -63,6 +72,7 @@ class Push:
     exchanges: Callable[[Trial], Sequence[Exchange]]
     known: frozenset[str] = frozenset()
     is_baseline: bool = False
+    compared: "Compared | None" = None
     arrival: Arrival = dataclasses.field(init=False)
     _there: Counter[str] = dataclasses.field(default_factory=Counter)
     _done: set[str] = dataclasses.field(default_factory=set)
@@ -99,6 +109,14 @@ class Push:
         self._verify()
         if self.is_baseline and self.arrival.is_complete:
             self._make_baseline()
+        if self.compared is not None and self.arrival.is_complete:
+            self._compare(self.compared)
+
+    def _compare(self, compared: "Compared") -> None:
+        pairing = Pairing(self.mirror, compared.head, compared.session)
+        Comparing(pairing, self.sender, self.trials, compared.trials, self._count).run()
+        if self.arrival.url:
+            self.arrival.url += f"%2C{compared.session}&comparativeExperiment={pairing.id}"
 
     def lacking(self) -> Iterator[Call]:
         """Yield the calls that were not acknowledged, as far as they can be told without asking."""

@@ -55,6 +55,11 @@ class Reading:
         found = self._get(f"/sessions/{identifier}")
         return found if isinstance(found, dict) else None
 
+    def comparison(self, dataset: str, identifier: str) -> dict[str, Any] | None:
+        """Return a comparison of experiments over a dataset."""
+        found = self._get(f"/datasets/{dataset}/comparative?{urlencode({'id': identifier, 'limit': 1})}")
+        return self._list(found, "comparisons")[0] if found else None
+
     def feedback(self, identifier: str) -> dict[str, Any] | None:
         """Return one piece of feedback."""
         found = self._get(f"/feedback/{identifier}")

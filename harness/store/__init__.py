@@ -32,7 +32,7 @@ from harness.store.names import (
     refuse_colliding_cassettes,
 )
 from harness.store.played import CHANGED, played_exchanges, suites_as_played
-from harness.store.pushes import PushFolder
+from harness.store.pushes import Page, PushFolder, pages
 from harness.store.recordings import drop_unfinished, keep_unfinished, read_unfinished, recording_alone, unfinished_folder
 from harness.store.sources import active_path, read_active, read_dataset_text, read_prompts, read_script_text, write_active, write_version
 from harness.store.standings import Keeping
@@ -45,6 +45,7 @@ __all__ = [
     "ExperimentFolder",
     "Gathered",
     "Keeping",
+    "Page",
     "PushFolder",
     "TrialKey",
     "active_path",
@@ -66,6 +67,7 @@ __all__ = [
     "new_experiment",
     "open_experiment",
     "orphaned_baselines",
+    "pages",
     "played_exchanges",
     "read_active",
     "read_baseline",

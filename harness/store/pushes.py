@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal, Self, TextIO
+from typing import Literal, NamedTuple, Self, TextIO
 
 from pydantic import JsonValue, ValidationError
 
@@ -11,6 +11,7 @@ from harness.errors import ExperimentUnreadable, UsageError
 from harness.schema import Value, canonical_json
 from harness.store.files import write_text
 
+_PAGE = "page "
 State = Literal["sent", "missing"]
 
 
@@ -20,6 +21,15 @@ class _Entry(Value):
     to: str
     key: str
     state: State = "sent"
+    session: str | None = None
+    page: str | None = None
+
+
+class Page(NamedTuple):
+    """A suite that has arrived whole: its id as an experiment there, and the address that a browser shows it at, "" if unknown."""
+
+    session: str
+    address: str
 
 
 class PushFolder:
@@ -74,12 +84,20 @@ class PushFolder:
         finally:
             self._file = None
 
+    def note_page(self, suite: str, page: Page) -> None:
+        """Append where a suite has arrived, unless that is noted already."""
+        if pages(self.path.parent, self._to).get(suite) != page:
+            self._write(_Entry(to=self._to, key=f"{_PAGE}{suite}", session=page.session, page=page.address))
+
     def note(self, key: str, state: State = "sent") -> None:
         """Append what became of a call, and flush it."""
+        self._write(_Entry(to=self._to, key=key, state=state))
+
+    def _write(self, entry: _Entry) -> None:
         if self._file is None:
             message = "note is for `with folder.noting()`"
             raise RuntimeError(message)
-        self._file.write(_Entry(to=self._to, key=key, state=state).to_json() + "\n")
+        self._file.write(entry.to_json() + "\n")
         self._file.flush()
 
     def write_spool(self, lines: Iterable[str]) -> int:
@@ -100,6 +118,18 @@ class PushFolder:
     def write_redacted(self, manifest: Iterable[JsonValue]) -> None:
         """Write what was redacted of what was sent: its place, its kind, its fingerprint."""
         write_text(self.path / "redacted.json", canonical_json(list(manifest)) + "\n")
+
+
+def pages(experiment: Path, to: str | None = None) -> dict[str, Page]:
+    """Return where the suites of an experiment have arrived, by their names: at one address, or where they arrived last."""
+    path = experiment / "push" / "ledger.jsonl"
+    found: dict[str, Page] = {}
+    for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else ():
+        with contextlib.suppress(ValidationError):  # cut off; a push says so
+            entry = _Entry.model_validate_json(line) if _PAGE in line else None
+            if entry and entry.session and to in {None, entry.to}:
+                found[entry.key.removeprefix(_PAGE)] = Page(entry.session, entry.page or "")
+    return found
 
 
 def _whole_lines(path: Path) -> int | None:

@@ -442,3 +442,76 @@ def test_what_cannot_be_pushed_or_pulled_is_one_line(ran, hub, arguments, said):
 
     assert (answer.code, answer.err.count("\n")) == (2, 1)
     assert said in answer.err
+
+
+def _in_reports(world, experiment):
+    """Return summary.md and report.html beside an experiment."""
+    return [(world.root / "reports" / "experiments" / experiment / name).read_text("utf-8") for name in ("summary.md", "report.html")]
+
+
+def test_reports_lead_to_the_experiment_once_it_is_there(ran, hub):
+    """summary.md and report.html are written again with the address, which the ledger keeps; a second push leaves them as they are."""
+    before = _in_reports(ran, folder(ran).name)
+    ran.harness("push")
+    (session,) = hub.workspace.sessions
+    where = f"/compare?selectedSessions={session}"
+
+    summary, page = _in_reports(ran, folder(ran).name)
+    assert not [text for text in before if "In LangSmith" in text]
+    assert f"\n\nIn LangSmith: [agent](<{hub.address}/o/" in summary
+    assert f"{where}>)\n" in summary
+    assert f'{where}" rel="noreferrer">agent</a>.</footer>' in page
+    assert where in (folder(ran) / "push" / "ledger.jsonl").read_text("utf-8")
+    assert ran.harness("push").code == 0
+    assert _in_reports(ran, folder(ran).name) == [summary, page]
+    assert ran.harness("report", "-o", "again.md").code == 0
+    assert (ran.root / "again.md").read_text("utf-8") == summary
+
+
+def test_two_experiments_are_compared_there(ran, hub, client):
+    """A comparison of both stands in LangSmith, a pair of outcomes for each trial; the page shows it, and a second push changes nothing."""
+    first = folder(ran).name
+    ran.harness("push")
+    (base,) = hub.workspace.sessions
+    ran.edit("agent.py", '"kind": ChatOpenAI(model="gpt-4o-mini").invoke(state["question"]).content', '"kind": "number"')
+    assert ran.harness("run").code == 1
+
+    answer = ran.harness("push", "--compare-with", first)
+
+    changes = hub.workspace.changes
+    (comparison,) = hub.workspace.comparisons.values()
+    own = next(session for session in hub.workspace.sessions if session != base)
+    assert (answer.code, answer.err, hub.workspace.invalid) == (0, "", [])
+    assert answer.out.endswith(f"?selectedSessions={own}%2C{base}&comparativeExperiment={comparison['id']}\n")
+    assert comparison["experiment_ids"] == [own, base]
+    pairs = {}
+    for one in hub.workspace.feedback.values():
+        if one.get("comparative_experiment_id") == comparison["id"]:
+            case = hub.workspace.runs[one["run_id"]]["extra"]["metadata"]["case"]
+            pairs.setdefault((one["feedback_group_id"], case), {})[one["session_id"]] = one["score"]
+    assert sorted((case, scores[own], scores[base]) for (_, case), scores in pairs.items()) == [
+        *((f"case-{number:03d}", 0, 1) for number in range(4)),
+        *((f"case-{number:03d}", 0, 0) for number in (4, 5)),
+    ]
+    assert ran.harness("push", "--compare-with", first).code == 0
+    assert hub.workspace.changes == changes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ((), "has no suite 'agent' in LangSmith; push another first, whole"),
+        (("--failing",), "--compare-with is for whole experiments"),
+    ],
+    ids=["not-pushed", "failing"],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_is_sent(ran, hub, arguments, line):
+    """The other experiment has to be there, and both whole."""
+    first = folder(ran).name
+    assert ran.harness("run").code == 1
+
+    answer = ran.harness("push", "--compare-with", first, *arguments)
+
+    assert (answer.code, answer.out) == (2, "")
+    assert line in answer.err
+    assert hub.workspace.writes == []

@@ -35,7 +35,7 @@ class PromptTexts(Protocol):
 class Evidence(NamedTuple):
     """A judged experiment with what it can be held against; mappings are by suite name (`suite@variant`).
 
-    `blessed` is False where the baselines are another side that somebody chose to compare with.
+    `blessed` is False where the baselines are another side that somebody chose to compare with. `links` lead into LangSmith.
     """
 
     head: Experiment
@@ -47,3 +47,4 @@ class Evidence(NamedTuple):
     past: Mapping[str, Sequence[Past]] = {}
     sweeps: Mapping[str, Sweep] = {}
     blessed: bool = True
+    links: Mapping[str, str] = {}

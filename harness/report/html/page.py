@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -31,9 +32,16 @@ def html(evidence: Evidence) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n'
         f'<link rel="icon" href="data:,">\n<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n'
-        f'<div id="page"><main><h1>{title}</h1><noscript><p>{_NO_SCRIPT}</p></noscript></main></div>\n'
+        f'<div id="page"><main><h1>{title}</h1><noscript><p>{_NO_SCRIPT}</p></noscript></main></div>\n{_links(evidence.links)}'
         f"{''.join(data)}<script>{script}</script>\n</body>\n</html>\n"
     )
+
+
+def _links(links: Mapping[str, str]) -> str:
+    if not links:
+        return ""
+    told = ", ".join(f'<a href="{escape(address)}" rel="noreferrer">{escape(line(name))}</a>' for name, address in sorted(links.items()))
+    return f"<footer>In LangSmith: {told}.</footer>\n"
 
 
 def _data(name: str, text: str) -> str:
