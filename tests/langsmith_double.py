@@ -84,6 +84,7 @@ class Workspace:
     instance_flags: dict = field(default_factory=lambda: {"zstd_compression_enabled": True, "dataset_examples_multipart_enabled": True})
     datasets: dict[str, dict] = field(default_factory=dict)
     examples: dict[str, dict] = field(default_factory=dict)
+    versions: list[dict] = field(default_factory=list)
     sessions: dict[str, dict] = field(default_factory=dict)
     runs: dict[str, dict] = field(default_factory=dict)
     feedback: dict[str, dict] = field(default_factory=dict)
@@ -177,7 +178,12 @@ class Workspace:
         return self._changed(200, {})
 
     def _get_examples(self, *, query, **_):
-        return 200, _page([one for one in self.examples.values() if one["dataset_id"] in query["dataset"]], query)
+        found = [one for one in self.examples.values() if one["dataset_id"] in query["dataset"]]
+        if "as_of" in query:
+            older = [one for one in self.versions if one["dataset_id"] in query["dataset"] and one["modified_at"] <= query["as_of"][0]]
+            found = list({one["id"]: one for one in older}.values())
+        splits = set(query.get("splits", ()))
+        return 200, _page([one for one in found if not splits or splits & set(one["metadata"]["dataset_split"])], query)
 
     def _get_example(self, identifier, **_):
         return 200, _found(self.examples, identifier)
@@ -249,6 +255,7 @@ class Workspace:
             times = {"created_at": self._moment(), "modified_at": self._moment()}
             stored = {"id": identifier, "dataset_id": dataset, "inputs": one["inputs"], "outputs": one["outputs"], "metadata": metadata}
             self.examples[identifier] = stored | times
+            self.versions.append(self.examples[identifier])
         return self._changed(201, {"count": len(found), "example_ids": list(found)})
 
     def _gathered(self, parts, allowed, pattern):

@@ -54,9 +54,21 @@ def push_dataset(config_path: Path | None, /, *, config_here: Path | None, path:
 @CONFIG_HERE
 @click.argument("name")
 @click.option("-o", "--output", metavar="FILE", help="The .jsonl file to write; datasets/NAME.jsonl by default.")
+@click.option("--as-of", default="", metavar="TIME|TAG", help="The version of a time (ISO 8601), or with a tag; the newest by default.")
+@click.option("--split", "splits", multiple=True, metavar="NAME", help="Only examples of this split; may be given several times.")
 @WITHIN
 @click.pass_obj
-def pull_dataset(config_path: Path | None, /, *, config_here: Path | None, name: str, output: str | None, within: float) -> int:
+def pull_dataset(
+    config_path: Path | None,
+    /,
+    *,
+    config_here: Path | None,
+    name: str,
+    output: str | None,
+    as_of: str,
+    splits: tuple[str, ...],
+    within: float,
+) -> int:
     """Fetch a dataset from LangSmith as a file of cases; nothing that is there is overwritten."""
     from harness.dataset import parse
     from harness.schema import canonical_json
@@ -66,7 +78,7 @@ def pull_dataset(config_path: Path | None, /, *, config_here: Path | None, name:
 
     redactor, root = redaction(config_here or config_path)
     path = _target(name, output)
-    rows = pulled_rows(Sender(LangSmith(), within_s=within, clock=time.monotonic), name)
+    rows = pulled_rows(Sender(LangSmith(), within_s=within, clock=time.monotonic), name, as_of=as_of, splits=splits)
     text = "\n".join(redactor.text(canonical_json(row)) for row in rows)
     dataset = parse(text, name=Path(path).stem, path=path)
     is_new = _write(root, path, dataset)

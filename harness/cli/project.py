@@ -52,6 +52,19 @@ def redaction(config_path: Path | None) -> "tuple[Redactor, Path]":
     return redactor_of(project), project.root
 
 
+def prompts_folder(config_path: Path | None) -> str:
+    """Return the folder of prompts, as the config names it; the default one where there is no config."""
+    from harness.config import Config
+    from harness.errors import ConfigError
+
+    try:
+        return open_project(config_path).config.prompts_dir
+    except ConfigError:
+        if config_path is not None:
+            raise
+        return str(Config.model_fields["prompts_dir"].default)
+
+
 FAIL_ON = click.option(
     "--fail-on",
     type=click.Choice(["fail", "inconclusive"]),

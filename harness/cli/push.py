@@ -11,7 +11,7 @@ from harness.cli.experiments import judged, stored
 from harness.cli.group import main
 from harness.cli.numbers import Number
 from harness.cli.output import shown, write_beside
-from harness.cli.project import CONFIG_HERE, redaction
+from harness.cli.project import CONFIG_HERE, prompts_folder, redaction
 from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class _Pushed:
         self._failing = failing
         self._tags = tags
         redactor, self._root = redaction(config)
+        self._prompts_dir = prompts_folder(config)
         self._redactions = Redactions(redactor)
         self._summaries: Sequence[Summary] = ()
         self._tagged: dict[str, frozenset[str]] = {}
@@ -170,7 +171,7 @@ class _Pushed:
             found = survey(suite, self._folder.trials(), self._wants)
             verdict = verdicts[suite.name]
             collection = Collection(dataset_id(owner, dataset.name), dataset, self._redactions)
-            prompts = tuple(f"{name}:{version}" for name, version in sorted(suite.prompts.items()))
+            prompts = tuple(self._address(name, version) for name, version in sorted(suite.prompts.items()))
             mirrors.append(
                 Mirror(self._head, suite, collection, found, verdict.verdict, tuple(verdict.reasons), self._selection(), prompts)
             )
@@ -179,6 +180,18 @@ class _Pushed:
             message = f"experiment {self._head.id!r} has no trial to push{f' ({self._selection()})' if self._selection() else ''}"
             raise UsageError(message)
         return wanted
+
+    def _address(self, name: str, version: str) -> str:
+        """Return a prompt as LangSmith names it: by its commit in the hub if its text was pulled from there, and is so still."""
+        from harness import store
+        from harness.prompt import Prompt
+
+        label, _, held = version.rpartition("@")
+        origin = store.read_origin(self._root, self._prompts_dir, name, label)
+        text = store.read_prompts(self._root, self._prompts_dir).get(name, {}).get(label)
+        if {"hub", "commit"} <= origin.keys() and text is not None and Prompt(name=name, version=label, text=text).digest == held:
+            return f"{origin['hub']}:{origin['commit'][:8]}"
+        return f"{name}:{version}"
 
     def _dataset(self, suite: "SuiteProvenance") -> "Dataset":
         """Return the dataset that a suite was run on; UsageError where it has changed since."""

@@ -1,7 +1,8 @@
 """Datasets to LangSmith and back: what is lacking is added, what differs is changed, which makes a new version there."""
 
 import dataclasses
-from collections.abc import Callable
+import datetime as dt
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.mirror import Call, Collection, case_rows
@@ -55,11 +56,29 @@ class DatasetPush:
         self.noted(call, self.sender.change(call))
 
 
-def pulled_rows(sender: Sender, name: str) -> list[dict[str, Any]]:
-    """Return the examples of a dataset as rows of a dataset file, by the cases' ids; Stopped where there is none."""
+def pulled_rows(sender: Sender, name: str, *, as_of: str = "", splits: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return the examples of a dataset as rows of a dataset file, by the cases' ids; Stopped where there is none.
+
+    `as_of` is the time of a version, or its tag.
+    """
     reading = Reading(sender)
     found = reading.dataset(name)
     if found is None:
         message = f"{sender.remote.address}: there is no dataset {name!r}, or the key may not see it"
         raise Stopped(message)
-    return sorted(case_rows(reading.examples(found["id"]).values()), key=lambda row: str(row["id"]))
+    at = as_of if not as_of or _is_time(as_of) else reading.tagged(found["id"], as_of)
+    examples = {} if at is None else reading.examples(found["id"], as_of=at, splits=splits)
+    if not examples and (as_of or splits):
+        lacking = f"version {as_of!r}" if at is None else "example as of then" if as_of else "example"
+        of = f" in {', '.join(splits)}" if splits and at is not None else ""
+        message = f"{sender.remote.address}: dataset {name!r} has no {lacking}{of}; --as-of takes a time or a tag, --split a split"
+        raise Stopped(message)
+    return sorted(case_rows(examples.values()), key=lambda row: str(row["id"]))
+
+
+def _is_time(text: str) -> bool:
+    try:
+        dt.datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -46,9 +46,10 @@ class Reading:
         found = self._get(f"/datasets?{urlencode({'name': name, 'limit': 1})}")
         return self._list(found, "datasets")[0] if found else None
 
-    def examples(self, dataset: str) -> dict[str, dict[str, Any]]:
-        """Return the examples of a dataset by id."""
-        return {one["id"]: one for one in self._pages("/examples", {"dataset": dataset})}
+    def examples(self, dataset: str, *, as_of: str = "", splits: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+        """Return the examples of a dataset by id: those of a time, and of some splits, if they are named."""
+        chosen = {"as_of": as_of} if as_of else {}
+        return {one["id"]: one for one in self._pages("/examples", {"dataset": dataset, **chosen, "splits": list(splits)})}
 
     def session(self, identifier: str) -> dict[str, Any] | None:
         """Return an experiment."""
@@ -71,7 +72,12 @@ class Reading:
 
     def has_tag(self, dataset: str, tag: str) -> bool:
         """Tell whether a version of a dataset has this tag."""
-        return self._get(f"/datasets/{dataset}/version?tag={quote(tag, safe='')}") is not None
+        return self.tagged(dataset, tag) is not None
+
+    def tagged(self, dataset: str, tag: str) -> str | None:
+        """Return the time of the version of a dataset that has this tag."""
+        found = self._get(f"/datasets/{dataset}/version?tag={quote(tag, safe='')}")
+        return str(found["as_of"]) if isinstance(found, dict) and found.get("as_of") else None
 
     def runs(self, session: str) -> Counter[str]:
         """Return how many runs each trace of an experiment has."""

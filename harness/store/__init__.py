@@ -34,7 +34,16 @@ from harness.store.names import (
 from harness.store.played import CHANGED, played_exchanges, suites_as_played
 from harness.store.pushes import Page, PushFolder, pages
 from harness.store.recordings import drop_unfinished, keep_unfinished, read_unfinished, recording_alone, unfinished_folder
-from harness.store.sources import active_path, read_active, read_dataset_text, read_prompts, read_script_text, write_active, write_version
+from harness.store.sources import (
+    active_path,
+    read_active,
+    read_dataset_text,
+    read_origin,
+    read_prompts,
+    read_script_text,
+    write_active,
+    write_version,
+)
 from harness.store.standings import Keeping
 from harness.store.sweeps import read_sweep, write_sweep
 
@@ -77,6 +86,7 @@ __all__ = [
     "read_dataset_text",
     "read_exchanges",
     "read_export",
+    "read_origin",
     "read_prompts",
     "read_script_text",
     "read_sweep",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.errors import ConfigError, DatasetError, PromptError
 from harness.prompt import Active, Prompt, Prompts, parse_active
+from harness.schema import read_json
 from harness.store.files import read_bytes, read_text, write_text
 
 
@@ -53,6 +54,16 @@ def write_version(root: Path, folder: str, prompt: Prompt, origin: Mapping[str, 
     write_text(path.with_suffix(".json"), json.dumps(origin, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
     write_text(path, prompt.text)
     return True
+
+
+def read_origin(root: Path, folder: str, name: str, version: str) -> dict[str, str]:
+    """Return where a version of a prompt comes from; nothing where that is not known."""
+    path = root / folder / name / f"{version}.json"
+    try:
+        found = read_json(path.read_bytes()) if path.is_file() else None
+    except (OSError, ValueError):
+        found = None
+    return {key: value for key, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
 
 
 def write_active(root: Path, folder: str, active: Active) -> None:

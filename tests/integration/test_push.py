@@ -426,6 +426,82 @@ def test_a_pull_overwrites_nothing(ran, hub):
     assert (ran.root / "datasets" / "agent.jsonl").read_bytes() == before
 
 
+def _tagged_and_edited(world, hub):
+    """Push a dataset of three cases, tag it, edit one of them and push it again."""
+    cases = [{"id": f"c{number}", "inputs": {"n": number}, "tags": ["odd" if number % 2 else "even"]} for number in range(3)]
+    world.cases(*cases, name="datasets/more.jsonl")
+    assert world.harness("dataset", "push", "datasets/more.jsonl").code == 0
+    (dataset,) = hub.workspace.datasets
+    as_of = max(one["modified_at"] for one in hub.workspace.examples.values())
+    hub.workspace.tags[dataset, "git:commit:0123"] = as_of
+    world.cases({**cases[0], "inputs": {"n": 100}}, *cases[1:], name="datasets/more.jsonl")
+    assert world.harness("dataset", "push", "datasets/more.jsonl").code == 0
+    return as_of
+
+
+@pytest.mark.parametrize("by", ["time", "tag"])
+def test_an_older_version_of_a_dataset_is_pulled(ran, hub, by):
+    """By its time or its tag the cases come back as they were then; without, as they are now."""
+    as_of = _tagged_and_edited(ran, hub)
+
+    answer = ran.harness("dataset", "pull", "more", "-o", "then.jsonl", "--as-of", as_of if by == "time" else "git:commit:0123")
+
+    assert (answer.code, answer.err) == (0, "")
+    ran.harness("dataset", "pull", "more", "-o", "now.jsonl")
+    then, now = (json.loads((ran.root / name).read_text("utf-8").splitlines()[0]) for name in ("then.jsonl", "now.jsonl"))
+    assert (then["inputs"], now["inputs"]) == ({"n": 0}, {"n": 100})
+
+
+def test_one_split_of_a_dataset_is_pulled(ran, hub):
+    """Only the cases of the splits that are named come."""
+    _tagged_and_edited(ran, hub)
+
+    answer = ran.harness("dataset", "pull", "more", "-o", "even.jsonl", "--split", "even")
+
+    assert (answer.code, answer.out) == (0, "even.jsonl: 2 cases\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--as-of", "git:commit:9"), "dataset 'more' has no version 'git:commit:9'; --as-of takes a time or a tag"),
+        (("--split", "none"), "dataset 'more' has no example in none;"),
+        (("--as-of", "2001-01-01T00:00:00Z"), "dataset 'more' has no example as of then;"),
+    ],
+    ids=["tag", "split", "time"],
+)
+def test_a_version_or_split_that_is_not_there_is_one_line(ran, hub, arguments, said):
+    """Nothing is written, and the line says what there is none of."""
+    _tagged_and_edited(ran, hub)
+
+    answer = ran.harness("dataset", "pull", "more", "-o", "none.jsonl", *arguments)
+
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert said in answer.err
+    assert not (ran.root / "none.jsonl").exists()
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["as-pulled", "edited"])
+def test_a_prompt_of_the_hub_is_named_by_its_commit(world, hub, edited):
+    """The experiment names `owner/name:commit` where the text is that of the commit, else the version here."""
+    world.write("agent.py", AGENT.replace("def build():", "def build(prompts):"))
+    world.suite('routes.classify = "kind"')
+    world.cases(case(1))
+    world.write("prompts/triage/hub-01234567.md", "Sort." if edited else "Say a letter.")
+    world.write("prompts/triage/hub-01234567.json", '{"hub": "acme/triage", "commit": "0123456789abcdef"}')
+    world.record(RULES)
+    world.harness("run")
+    if edited:
+        world.write("prompts/triage/hub-01234567.md", "Say a letter.")
+
+    answer = world.harness("push")
+
+    (session,) = hub.workspace.sessions.values()
+    (named,) = session["extra"]["metadata"]["prompts"]
+    assert answer.code == 0
+    assert named.startswith("triage:hub-01234567@") if edited else named == "acme/triage:01234567"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
