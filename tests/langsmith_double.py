@@ -69,6 +69,7 @@ ROUTES = (
     ("PATCH", f"/sessions/{_ID}", "_patch_session"),
     ("POST", "/runs/multipart", "_post_runs"),
     ("POST", "/runs/query", "_post_query"),
+    ("POST", "/api/v2/runs/query", "_post_newer_query"),
     ("GET", f"/runs/{_ID}", "_get_run"),
     ("GET", "/feedback", "_get_all_feedback"),
     ("POST", "/feedback", "_post_feedback"),
@@ -113,7 +114,7 @@ class Workspace:
     @property
     def writes(self):
         """Return the requests that wanted to change something."""
-        return [(method, target) for method, target in self.log if method != "GET" and target != "/runs/query"]
+        return [(method, target) for method, target in self.log if method != "GET" and not target.endswith("/runs/query")]
 
     def _taken(self, method, target, headers, body):
         address = urlsplit(target)
@@ -227,7 +228,30 @@ class Workspace:
         return self._take_traces(body.parts(sized=True))
 
     def _post_query(self, *, body, **_):
+        if not self.instance_flags.get("ch_query_enabled", True):
+            raise Refusal(404, "Not Found")
         return self._query(body.document(schemas.QUERY, self.invalid))
+
+    def _post_newer_query(self, *, body, **_):
+        asked = body.document(schemas.NEWER_QUERY, self.invalid)
+        last_day = self._moment()
+        wanted = [
+            run
+            for run in self.runs.values()
+            if run["session_id"] in asked["project_ids"]
+            and asked.get("trace_id", run["trace_id"]) == run["trace_id"]
+            and run["id"] in asked.get("ids", [run["id"]])
+            and asked.get("min_start_time", last_day) <= run["start_time"] < asked.get("max_start_time", "9999")
+        ]
+        start, size = int(asked.get("cursor", 0)), asked["page_size"]
+        following = str(start + size) if start + size < len(wanted) else None
+        items = [self._newer(run, asked["selects"]) for run in wanted[start : start + size]]
+        return 200, {"items": items, "next_cursor": following}
+
+    def _newer(self, run, selects):
+        around = [one.partition("Z")[2] for one in run["dotted_order"].split(".")][:-1]
+        whole = {**run, "project_id": run["session_id"], "run_type": run["run_type"].upper(), "parent_run_ids": around}
+        return {name.lower(): whole.get(name.lower()) for name in selects}
 
     def _get_run(self, identifier, **_):
         return 200, self._run(_found(self.runs, identifier))

@@ -108,4 +108,24 @@ SESSION = record(
 )
 CLOSING = record({"end_time": TIME, "extra": record({"metadata": SESSION_METADATA})})
 TAG = record({"as_of": TIME, "tag": TEXT})
+NEWER_QUERY = record(
+    {
+        "project_ids": {"type": "array", "items": UUID, "minItems": 1},
+        "selects": {
+            "type": "array",
+            "items": {
+                "enum": [
+                    *("ID", "NAME", "RUN_TYPE", "START_TIME", "END_TIME", "INPUTS", "OUTPUTS", "ERROR", "EXTRA", "EVENTS"),
+                    *("PARENT_RUN_IDS", "TRACE_ID", "DOTTED_ORDER", "PROJECT_ID", "FIRST_TOKEN_TIME", "MANIFEST"),
+                ]
+            },
+        },
+        "page_size": {"type": "integer", "minimum": 1, "maximum": 1000},
+    },
+    min_start_time=TIME,
+    max_start_time=TIME,
+    trace_id=V7,
+    ids={"type": "array", "items": UUID},
+    cursor=TEXT,
+)
 QUERY = {"type": "object", "properties": {"limit": {"type": "integer", "maximum": 100}}}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.foreign import Record, Seen, Traced
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_ADDRESS = re.compile(rf"https?://[^\s]+/r/({_ID.pattern})(?:[/?#].*)?", re.IGNORECASE)
+_ADDRESS = re.compile(rf"https?://[^\s]+?(?:/p/({_ID.pattern}))?/r/({_ID.pattern})(?:[/?#].*)?", re.IGNORECASE)
 _WITHIN_S = 600.0
 
 
@@ -57,22 +57,25 @@ def _records(sources: Sequence[str]) -> "Iterator[Record]":
             yield from (Record(f"run {run}", value) for value in values)
 
 
-def _fetched(runs: Sequence[str]) -> "Iterator[tuple[str, list[dict[str, Any]]]]":
+def _fetched(runs: Sequence[tuple[str, str]]) -> "Iterator[tuple[str, list[dict[str, Any]]]]":
     from harness.sinks.langsmith import LangSmith
     from harness.sinks.reading import Reading
     from harness.sinks.sender import Sender
 
-    reading = Reading(Sender(LangSmith(), within_s=_WITHIN_S, clock=time.monotonic))
-    for run in dict.fromkeys(runs):
-        yield run, reading.trace(run)
+    remote = LangSmith()
+    reading = Reading(Sender(remote, within_s=_WITHIN_S, clock=time.monotonic))
+    remote.learn(reading)
+    for project, run in dict.fromkeys(runs):
+        yield run, reading.trace(run, project=project)
 
 
-def _run_id(source: str) -> str:
+def _run_id(source: str) -> tuple[str, str]:
+    """Return the project, "" where it is not told, and the id of a run."""
     found = _ADDRESS.fullmatch(source)
     if not found and not _ID.fullmatch(source):
         message = f"{source!r} is no address of a run; it ends with /r/ and the run's id"
         raise UsageError(message)
-    return (found[1] if found else source).lower()
+    return ((found[1] or "").lower(), found[2].lower()) if found else ("", source.lower())
 
 
 class _Target:

@@ -59,6 +59,11 @@ class Mirror:
         finished = moment(self.head.finished_at or self.head.started_at, experiment=self.head.id)
         return max(finished, after(self.started, self.survey.lasted_s))
 
+    @property
+    def until(self) -> str:
+        """Return a time, as it is sent, before which every run of it began."""
+        return written_moment(after(self.ended, 1.0))
+
     def calls(self, trials: Iterable[Trial], exchanges: Exchanges, versions: Mapping[str, str]) -> Iterator[Call]:
         """Yield all requests in their order, those of these trials among them."""
         yield self.collection.making()

@@ -55,7 +55,9 @@ class LangSmith:
     def learn(self, reading: Reading) -> None:
         """Ask what the server can do; one that does not answer is not asked again, and the reason is told by what would be sent."""
         try:
-            self.compresses = bool((reading.info().get("instance_flags") or {}).get("zstd_compression_enabled"))
+            flags = reading.info().get("instance_flags") or {}
+            self.compresses = bool(flags.get("zstd_compression_enabled"))
+            reading.sender.has_newer_runs_only = bool(flags.get("sdb_query_enabled")) and not flags.get("ch_query_enabled", True)
         except SinkError as problem:
             reading.sender.stop(str(problem))
 
@@ -75,6 +77,8 @@ class LangSmith:
 
     def _path(self, path: str) -> str:
         """Return a path as it stands behind the address, which may name the version that the path begins with."""
+        if path.startswith("/api/"):  # from the root of the server, whatever version the address names
+            return self.address.removesuffix("/v1").removesuffix("/api") + path
         return path.removeprefix("/v1") if self.address.endswith("/v1") else path
 
     def _content(self, call: Call) -> dict[str, Any]:

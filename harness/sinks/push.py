@@ -100,7 +100,7 @@ class Push:
         self._make_dataset()
         is_new = self._open()
         if not is_new:
-            self._there = self._reading.runs(self.mirror.id)
+            self._there = self._reading.runs(self.mirror.id, until=self.mirror.until)
         self._send_traces()
         version = max(self._versions.values(), default=None)
         self._close(version)
@@ -224,7 +224,7 @@ class Push:
         for pause_s in _LOOKS_S:
             if pause_s:
                 self.sender.pause(pause_s)
-            self._there = self._reading.runs(self.mirror.id)
+            self._there = self._reading.runs(self.mirror.id, until=self.mirror.until)
             lost = [trace for trial in self.trials() if self._there[trace := self.mirror.trace_id(trial)] < runs_in(trial)]
             self.arrival.there = self.arrival.expected - len(lost)
             if not lost:

@@ -7,27 +7,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from harness.mirror import Call
+from harness.sinks.runs import COUNTED, WHOLE, Asked, runs_of
 from harness.sinks.sender import Sender, Stopped
 
 _PAGE = 100
-_WHOLE = [
-    "id",
-    "name",
-    "run_type",
-    "start_time",
-    "end_time",
-    "inputs",
-    "outputs",
-    "error",
-    "extra",
-    "events",
-    "serialized",
-    "parent_run_id",
-    "trace_id",
-    "dotted_order",
-    "session_id",
-    "first_token_time",
-]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,16 +62,19 @@ class Reading:
         found = self._get(f"/datasets/{dataset}/version?tag={quote(tag, safe='')}")
         return str(found["as_of"]) if isinstance(found, dict) and found.get("as_of") else None
 
-    def runs(self, session: str) -> Counter[str]:
-        """Return how many runs each trace of an experiment has."""
-        return Counter(one["trace_id"] for one in self._queried({"session": [session], "select": ["id", "trace_id"]}))
+    def runs(self, session: str, *, until: str) -> Counter[str]:
+        """Return how many runs each trace of an experiment has, which all began before `until`."""
+        return Counter(one["trace_id"] for one in runs_of(self.sender, Asked(COUNTED, session=session, until=until)))
 
-    def trace(self, run: str) -> list[dict[str, Any]]:
+    def trace(self, run: str, *, project: str = "") -> list[dict[str, Any]]:
         """Return all runs of a trace by the id of its root; Stopped where there is none, or where it is that of a run inside of another."""
-        found = list(self._queried({"trace": run, "select": _WHOLE}))
+        if self.sender.has_newer_runs_only and not project:
+            message = f"{self.sender.remote.address}: it finds runs by their project; give the address of run {run}, .../projects/p/…/r/…"
+            raise Stopped(message)
+        found = list(runs_of(self.sender, Asked(WHOLE, session=project, trace=run)))
         if found:
             return found
-        inner = next(self._queried({"id": [run], "select": ["id", "trace_id"]}), None)
+        inner = next(runs_of(self.sender, Asked(COUNTED, session=project, run=run)), None)
         where = f"; it is inside of the trace {inner['trace_id']}, import that" if inner else ", or the key may not see it"
         message = f"{self.sender.remote.address}: there is no trace {run}{where}"
         raise Stopped(message)
@@ -98,16 +84,6 @@ class Reading:
         tenant = dataset.get("tenant_id")
         host = _host_of(self.sender.remote.address)
         return f"{host}/o/{tenant}/datasets/{dataset['id']}/compare?selectedSessions={session}" if tenant else ""
-
-    def _queried(self, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        asked = asked | {"limit": _PAGE}
-        while True:
-            page = self.sender.document(Call("runs", "POST", "/runs/query", asked)) or {}
-            yield from page.get("runs", ())
-            following = (page.get("cursors") or {}).get("next")
-            if not following:
-                return
-            asked = asked | {"cursor": following}
 
     def _pages(self, path: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
         offset = 0

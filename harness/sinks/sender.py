@@ -65,12 +65,16 @@ class Remote(Protocol):
 
 
 class Sender:
-    """Sends calls to a remote. All of it ends `within_s`; `clock` gives seconds, `wait` waits so many, both for tests to choose."""
+    """Sends calls to a remote. All of it ends `within_s`; `clock` gives seconds, `wait` waits so many, both for tests to choose.
+
+    `has_newer_runs_only` says that the remote answers questions about runs by its newer route alone.
+    """
 
     def __init__(
         self, remote: Remote, *, within_s: float, clock: Callable[[], float], wait: Callable[[float], object] | None = None
     ) -> None:
         self.remote = remote
+        self.has_newer_runs_only = False
         self._clock = clock
         self._within_s = within_s
         self._until = clock() + within_s

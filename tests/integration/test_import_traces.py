@@ -248,6 +248,21 @@ def test_a_run_inside_of_a_trace_names_its_trace(letters, hub):
     assert f"it is inside of the trace {inner['trace_id']}, import that" in textwrap.dedent(answer.err)
 
 
+def test_a_server_with_the_newer_route_alone_is_asked_by_project(letters, hub):
+    """The run's address names the project; a bare id is not enough there, and the line says what is."""
+    hub.workspace.instance_flags |= {"ch_query_enabled": False, "sdb_query_enabled": True}
+    assert (letters.harness("run").code, letters.harness("push").code) == (0, 0)
+    (root,) = (run for run in hub.workspace.runs.values() if "parent_run_id" not in run)
+    address = f"{hub.address}/o/t/projects/p/{root['session_id']}/r/{root['id']}"
+
+    bare = letters.harness("import", "langsmith", root["id"], "--suite", "agent")
+    whole = letters.harness("import", "langsmith", address, "--suite", "agent", "--expect", "path")
+
+    assert (bare.code, "it finds runs by their project; give the address of run" in bare.err) == (2, True)
+    assert (whole.code, whole.out) == (0, f"agent: case '{root['id']}': 1 exchanges\n")
+    assert cases_in(letters)[1]["expected"] == {"path": {"nodes": ["classify", "letter"]}}
+
+
 def test_expect_is_refused_for_an_experiment(letters):
     """Without --as-case a file becomes an experiment, of which nothing is expected."""
     letters.write("runs.json", "[]")

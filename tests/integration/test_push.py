@@ -520,6 +520,24 @@ def test_what_cannot_be_pushed_or_pulled_is_one_line(ran, hub, arguments, said):
     assert said in answer.err
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["told", "found-out"])
+def test_a_server_with_the_newer_route_alone_is_asked_by_that(ran, hub, told):
+    """Where `/runs/query` is gone, everything is verified by the newer route, and a second push changes nothing."""
+    hub.workspace.instance_flags["ch_query_enabled"] = False
+    if told:
+        hub.workspace.instance_flags["sdb_query_enabled"] = True
+
+    first = ran.harness("push")
+    changes = hub.workspace.changes
+    second = ran.harness("push")
+
+    assert (first.code, second.code, hub.workspace.invalid) == (0, 0, [])
+    assert second.out.startswith("agent: 6 of 6 traces are in LangSmith (nothing had to be sent): ")
+    assert hub.workspace.changes == changes
+    asked = {target for _, target in hub.workspace.log if target.endswith("/runs/query")}
+    assert asked == ({"/api/v2/runs/query"} if told else {"/runs/query", "/api/v2/runs/query"})
+
+
 def _in_reports(world, experiment):
     """Return summary.md and report.html beside an experiment."""
     return [(world.root / "reports" / "experiments" / experiment / name).read_text("utf-8") for name in ("summary.md", "report.html")]
