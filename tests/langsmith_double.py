@@ -181,7 +181,8 @@ class Workspace:
     def _get_examples(self, *, query, **_):
         found = [one for one in self.examples.values() if one["dataset_id"] in query["dataset"]]
         if "as_of" in query:
-            older = [one for one in self.versions if one["dataset_id"] in query["dataset"] and one["modified_at"] <= query["as_of"][0]]
+            as_of = dt.datetime.fromisoformat(query["as_of"][0])
+            older = [one for one in self.versions if one["dataset_id"] in query["dataset"] and _time(one["modified_at"]) <= as_of]
             found = list({one["id"]: one for one in older}.values())
         splits = set(query.get("splits", ()))
         return 200, _page([one for one in found if not splits or splits & set(one["metadata"]["dataset_split"])], query)
@@ -429,6 +430,10 @@ def _found(held, key):
     if key not in held:
         raise Refusal(404, "Not Found")
     return held[key]
+
+
+def _time(text):
+    return dt.datetime.fromisoformat(text)
 
 
 def _named(items, query):

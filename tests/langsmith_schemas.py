@@ -107,7 +107,8 @@ SESSION = record(
     description=MAYBE_TEXT,
 )
 CLOSING = record({"end_time": TIME, "extra": record({"metadata": SESSION_METADATA})})
-TAG = record({"as_of": TIME, "tag": TEXT})
+ANY_TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?\+00:00$"}
+TAG = record({"as_of": ANY_TIME, "tag": TEXT})
 NEWER_QUERY = record(
     {
         "project_ids": {"type": "array", "items": UUID, "minItems": 1},
