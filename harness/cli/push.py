@@ -3,7 +3,7 @@
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness.gate import Summary
     from harness.mirror import Mirror
     from harness.sinks.push import Arrival, Compared, Push
+    from harness.sinks.sender import Sender
     from harness.store import ExperimentFolder, PushFolder
 
 WITHIN = click.option(
@@ -99,7 +100,6 @@ class _Pushed:
         from harness import store
         from harness.mirror import written
         from harness.sinks.langsmith import LangSmith
-        from harness.sinks.push import Push
         from harness.sinks.reading import Reading
         from harness.sinks.sender import Sender
 
@@ -116,16 +116,7 @@ class _Pushed:
         before = store.pages(self._folder.path)
         with kept.noting():
             pushes = [
-                Push(
-                    mirror,
-                    sender,
-                    kept,
-                    partial(self._trials, mirror.suite),
-                    self._exchanges(mirror.suite),
-                    known,
-                    is_first and baseline,
-                    compared.get(mirror.suite.name),
-                )
+                self._push(mirror, sender, kept, known=known, is_baseline=is_first and baseline, compared=compared.get(mirror.suite.name))
                 for mirror, is_first in _first_of_dataset(mirrors)
             ]
             remote.learn(Reading(sender))
@@ -141,6 +132,11 @@ class _Pushed:
             return int(ExitCode.PASS)
         self._tell_incomplete(arrivals, waiting, kept)
         return int(ExitCode.PUSH_INCOMPLETE)
+
+    def _push(self, mirror: "Mirror", sender: "Sender", kept: "PushFolder", **how: Any) -> "Push":
+        from harness.sinks.push import Push
+
+        return Push(mirror, sender, kept, partial(self._trials, mirror.suite), self._exchanges(mirror.suite), **how)
 
     def _note_pages(self, pushes: "Sequence[Push]", kept: "PushFolder") -> None:
         """Note where whole suites have arrived: by that reports lead there, and other experiments are compared with them."""
