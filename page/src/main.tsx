@@ -77,6 +77,7 @@ function Page({ report }: { report: Report }) {
         Transcripts of passing trials are cut at {report.head.limits.text.toLocaleString("en-US")} characters a text
         {left_out.passing > 0 && `, and ${count(left_out.passing)} of them are left out for size`}; all others are whole
         {left_out.others > 0 && <>, but <strong>those of {plural(left_out.others, "trial")} that did not pass are left out</strong>, since this file takes no more than {limits.total / 1e6} MB of transcripts</>}
+        {left_out.talks > 0 && <>; what the models were asked and said is left out of {plural(left_out.talks, "trial")} for size</>}
         {left_out.sides > 0 && <>; {count(left_out.sides)} of the baseline's are left out for size</>}.
       </footer>
     </>
