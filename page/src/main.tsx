@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { Report } from "./data";
 import { Decision } from "./decision";
 import "./page.css";
-import { useRoute, toSuite, toTrials, type Route } from "./route";
+import { useRoute, useScroll, toSuite, toTrials, type Route } from "./route";
 import { SuiteView } from "./suite";
 import { TrialsView } from "./table";
 import { Badge, count, plural, T, visible } from "./text";
@@ -59,11 +59,11 @@ function Page({ report }: { report: Report }) {
   const route = useRoute();
   const place = route.parts.join("/");
   const { limits } = report.head, { left_out } = limits;
+  useScroll(place);
   useEffect(() => {
     document.documentElement.dataset.ready = "yes"; // after the effects of all that is inside: keys work from here on
   }, []);
   useEffect(() => {
-    scrollTo(0, 0);
     const heading = document.querySelector("h1");
     document.title = place && heading ? `${heading.textContent} · ${visible(report.head.experiment.id)}` : TITLE;
     if (place) document.getElementById("main")?.focus({ preventScroll: true });

@@ -242,6 +242,27 @@ def test_messages_that_are_left_out_say_how_to_see_them(reader, monkeypatch):
     assert "what the models were asked and said is left out of 1 trial for size" in page.inner_text("footer")
 
 
+def test_going_back_leads_to_where_the_reader_was(reader):
+    """A new view begins at its top; back from a trial, the page and the table stand as they were left."""
+    reader.write(reported.page(tuple(reported.trial(f"case-{number:03d}", "billing", "technical") for number in range(300))))
+    page = reader.open("#/trials")
+    page.evaluate("document.querySelector('.frame').scrollTop = 3000")
+    page.wait_for_selector(".trials a >> text=case-105")
+    page.set_viewport_size({"width": 1280, "height": 300})
+    page.evaluate("scrollTo(0, 40)")
+    page.wait_for_function("scrollY === 40")
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    before = page.evaluate("[scrollY, document.querySelector('.frame').scrollTop]")
+    page.locator(".trials a", has_text="case-105").evaluate("link => link.click()")
+    page.wait_for_selector("#step-1")
+    assert page.evaluate("scrollY") == 0
+
+    page.go_back()
+    page.wait_for_selector(".trials a >> text=case-105")
+    assert page.evaluate("[scrollY, document.querySelector('.frame').scrollTop]") == before
+    assert before == [40, 3000]
+
+
 def test_the_theme_follows_the_system_and_the_switch(regression):
     """In the dark the page is dark, and the switch goes from auto to light to dark."""
     page = regression.open(color_scheme="dark")
