@@ -30,7 +30,7 @@ from harness.store.names import (
     is_cassette,
     refuse_colliding_cassettes,
 )
-from harness.store.played import CHANGED, played_exchanges, suites_as_played
+from harness.store.played import CHANGED, Played
 from harness.store.recordings import drop_unfinished, keep_unfinished, read_unfinished, recording_alone, unfinished_folder
 from harness.store.sources import active_path, read_active, read_dataset_text, read_prompts, read_script_text, write_active, write_version
 from harness.store.standings import Keeping
@@ -43,6 +43,7 @@ __all__ = [
     "ExperimentFolder",
     "Gathered",
     "Keeping",
+    "Played",
     "TrialKey",
     "active_path",
     "append_text",
@@ -63,7 +64,6 @@ __all__ = [
     "new_experiment",
     "open_experiment",
     "orphaned_baselines",
-    "played_exchanges",
     "read_active",
     "read_baseline",
     "read_baselines",
@@ -79,7 +79,6 @@ __all__ = [
     "recording_alone",
     "refuse_colliding_cassettes",
     "stored_experiments",
-    "suites_as_played",
     "text_at",
     "unfinished_folder",
     "write_active",
