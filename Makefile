@@ -18,7 +18,7 @@ demo: $(READY) ## replay the reference suites offline, print the verdicts, leave
 	$(BIN)/harness run
 
 test: $(READY) check ## run everything that proves the project: linters, types, layers, tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 compat: $(COMPAT_READY) ## the same for the wire, with the major version of openai before the newest
 	$(COMPAT)/bin/python -m pytest -n 2 tests/integration/test_wire.py tests/integration/test_reference_cassettes.py

@@ -4,11 +4,8 @@ import datetime as dt
 import json
 from typing import Self
 
-from pydantic import ValidationError
-
-from harness.errors import ExperimentTooNew, ExperimentTooOld, ExperimentUnreadable
-from harness.experiment import Experiment, format_of
-from harness.schema import Value, first_problem
+from harness.experiment import Experiment, read_stored
+from harness.schema import Value
 from harness.standing import Standings
 
 FORMAT = 1  # 1: the first
@@ -41,18 +38,7 @@ class Baseline(Value):
     @classmethod
     def read(cls, text: str, *, path: str) -> Self:
         """Read the text of a baseline; too old, too new and unreadable are different errors."""
-        found = format_of(text, path, "a baseline")
-        if found > FORMAT:
-            message = f"{path}: format {found} is newer than {FORMAT}, the newest this harness reads; upgrade langgraph-harness"
-            raise ExperimentTooNew(message)
-        if found < FORMAT:
-            message = f"{path}: format {found} is no longer read (this harness reads {FORMAT}); bless an experiment again"
-            raise ExperimentTooOld(message)
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            message = f"{path}: {first_problem(error, cls)}"
-            raise ExperimentUnreadable(message) from None
+        return read_stored(cls, text, FORMAT, path=path, what="a baseline", remedy="bless an experiment again")
 
     def written(self) -> str:
         """Return the text of the file: sorted, a line for each case, so that a review shows what moved."""

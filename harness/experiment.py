@@ -1,7 +1,7 @@
 """An experiment: all trials of a run, with provenance. Immutable once it is done."""
 
 import datetime as dt
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 from pydantic import JsonValue, ValidationError
 
@@ -179,18 +179,7 @@ class Experiment(Value):
     @classmethod
     def read(cls, text: str, *, path: str) -> Self:
         """Read the text of an experiment.json; too old, too new and unreadable are different errors."""
-        found = format_of(text, path, "an experiment")
-        if found > FORMAT:
-            message = f"{path}: format {found} is newer than {FORMAT}, the newest this harness reads; upgrade langgraph-harness"
-            raise ExperimentTooNew(message)
-        if found < FORMAT:
-            message = f"{path}: format {found} is no longer read (this harness reads {FORMAT}); run the suite again"
-            raise ExperimentTooOld(message)
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            message = f"{path}: {first_problem(error, cls)}"
-            raise ExperimentUnreadable(message) from None
+        return read_stored(cls, text, FORMAT, path=path, what="an experiment", remedy="run the suite again")
 
 
 class _Format(Value):
@@ -198,8 +187,26 @@ class _Format(Value):
     format: int = FORMAT
 
 
-def format_of(text: str, path: str, what: str) -> int:
-    """Return the format that a stored document says it has; `what` it should be is for the error where it is none."""
+Stored = TypeVar("Stored", bound=Value)
+
+
+def read_stored(model: type[Stored], text: str, newest: int, *, path: str, what: str, remedy: str) -> Stored:
+    """Read a stored document of the format `newest`; `what` it should be and the `remedy` for an older one are for the errors."""
+    found = _format_of(text, path, what)
+    if found > newest:
+        message = f"{path}: format {found} is newer than {newest}, the newest this harness reads; upgrade langgraph-harness"
+        raise ExperimentTooNew(message)
+    if found < newest:
+        message = f"{path}: format {found} is no longer read (this harness reads {newest}); {remedy}"
+        raise ExperimentTooOld(message)
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        message = f"{path}: {first_problem(error, model)}"
+        raise ExperimentUnreadable(message) from None
+
+
+def _format_of(text: str, path: str, what: str) -> int:
     try:
         return _Format.model_validate_json(text).format
     except ValidationError as error:

@@ -126,6 +126,18 @@ class World:
         return trial
 
 
+@pytest.fixture(autouse=True)
+def environment():
+    """Take back what a test, or a command in its process, did to the environment."""
+    before = dict(os.environ)
+    yield
+    for name in {*before, *os.environ} - {"PYTEST_CURRENT_TEST"}:
+        if name in before:
+            os.environ[name] = before[name]
+        else:
+            del os.environ[name]
+
+
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     """Return an empty project, in which the process stands."""

@@ -6,6 +6,7 @@ import zlib
 from typing import Any
 
 from harness.baseline import Baseline
+from harness.cassette.exchange import Exchange, Request, Response
 from harness.coverage import Edge, Shape
 from harness.experiment import Bound, Experiment, SuiteProvenance, Trial
 from harness.gate import judge_experiment
@@ -145,10 +146,25 @@ def unpacked(text: str) -> Any:
     return json.loads(zlib.decompress(base64.b64decode(text), wbits=-zlib.MAX_WBITS))
 
 
+def exchange(*messages: Any, system: str = "Sort the ticket.", status: int = 200, **answer: Any) -> Exchange:
+    """Return a chat completion: what was asked after the system prompt, and the message that came back, or another body."""
+    asked = {"model": "small", "messages": [{"role": "system", "content": system}, *messages]}
+    said = answer.get("body", {"choices": [{"message": {"role": "assistant", **answer}}]})
+    bodies = [one if isinstance(one, bytes) else json.dumps(one).encode() for one in (asked, said)]
+    return Exchange(Request("POST", "https://model/v1/chat/completions", bodies[0]), Response(status, bodies[1]))
+
+
+def heard(*exchanges: Exchange, case: str = "case-0", taken: str = "billing", **call: Any) -> Trial:
+    """Return a trial whose first step made a call for each of these exchanges."""
+    one = trial(case, taken)
+    calls = tuple(one.trace.calls[0].model_copy(update={"exchange": number, **call}) for number in range(len(exchanges)))
+    return one.model_copy(update={"trace": one.trace.model_copy(update={"calls": calls})})
+
+
 def hostile() -> Evidence:
     """Return the evidence of trials in which every text that comes from elsewhere means harm, one of them a megabyte long."""
     place = Place(node=HOSTILE, step=1, visit=1)
-    call = WireCall(place=place, kind="chat", source="replay", url=HOSTILE, model=HOSTILE, error=HOSTILE, status=200)
+    call = WireCall(place=place, kind="chat", source="replay", url=HOSTILE, model=HOSTILE, error=HOSTILE, status=200, exchange=0)
     step = NodeStep(place=place, chosen=(HOSTILE,), error=HOSTILE, update={HOSTILE: HOSTILE, "long": "x" * 1_000_000})
     bad = failed("route", HOSTILE, HOSTILE, router=HOSTILE, expected=HOSTILE, actual=f"not {HOSTILE}")
     trace = Trace(steps=(step,), calls=(call,), state={HOSTILE: [HOSTILE]}, text=HOSTILE)
@@ -159,4 +175,5 @@ def hostile() -> Evidence:
     edges = Shape(edges=(Edge(source="__start__", target=HOSTILE), Edge(source=HOSTILE, target=f"to {HOSTILE}", labels=(HOSTILE,))))
     suite = provenance(HOSTILE, cases=2, shape=edges, prompts={HOSTILE: HOSTILE}, parameters={HOSTILE: HOSTILE}, model=HOSTILE)
     held = experiment(suite, stopped=HOSTILE)
-    return evidence(trials, suites=(suite,))._replace(head=held, summaries=judge_experiment(held, trials))
+    said = exchange({"role": HOSTILE, "content": HOSTILE}, system=HOSTILE, content=HOSTILE, refusal=HOSTILE)
+    return evidence(trials, suites=(suite,))._replace(head=held, summaries=judge_experiment(held, trials), played_of=lambda _: (said,))

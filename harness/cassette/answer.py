@@ -23,6 +23,7 @@ class Answer:
     finish_reason: str | None = None
     tool_requests: tuple[ToolRequest, ...] = ()
     text: str | None = None
+    refusal: str | None = None
     error: str | None = None
 
 
@@ -87,12 +88,14 @@ def _read_chat(body: dict[str, Any]) -> Answer:
         if isinstance(call.get("function"), dict)
     )
     text = message.get("content") if message else choices[0].get("text")
+    refusal = message.get("refusal")
     return Answer(
         model=body.get("model"),
         usage=_usage(body.get("usage")),
         finish_reason=choices[0].get("finish_reason"),
         tool_requests=requests,
         text=text if isinstance(text, str) else None,
+        refusal=refusal if isinstance(refusal, str) else None,
     )
 
 
@@ -103,13 +106,15 @@ def _read_responses(body: dict[str, Any]) -> Answer:
         for item in items
         if item.get("type") == "function_call"
     )
-    texts = [part.get("text", "") for item in items if item.get("type") == "message" for part in item.get("content") or []]
+    parts = [part for item in items if item.get("type") == "message" for part in item.get("content") or []]
+    texts = [part.get("text", "") for part in parts]
     return Answer(
         model=body.get("model"),
         usage=_usage(body.get("usage")),
         finish_reason=body.get("status"),
         tool_requests=requests,
         text="".join(texts) if texts else None,
+        refusal="".join(part.get("refusal") or "" for part in parts) or None,
     )
 
 

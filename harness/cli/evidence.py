@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.project import find_root
-from harness.errors import ConfigError, ExperimentMissing, HarnessError, UsageError
+from harness.errors import CassetteError, ConfigError, ExperimentMissing, HarnessError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harness.baseline import Baseline
+    from harness.cassette.exchange import Exchange
     from harness.cassette.redact import Redactor
     from harness.cli.sides import Side
     from harness.config import Project
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from harness.gate import Summary
     from harness.report.compared import Compared
     from harness.report.html import Evidence, Past
-    from harness.store import ExperimentFolder
+    from harness.store import ExperimentFolder, Played
 
 _PAST_SHOWN = 12
 
@@ -35,6 +36,7 @@ def evidence_of(folder: "ExperimentFolder", head: "Experiment", summaries: "Sequ
     names = tuple(summary.provenance.name for summary in summaries)
     baselines = store.read_baselines(root, names)
     sweeps = {suite.name: store.read_sweep(root, suite.suite, suite.variant) for suite in head.suites}
+    played = store.Played(root, head, folder.cases())
     return Evidence(
         head=head,
         summaries=summaries,
@@ -45,6 +47,8 @@ def evidence_of(folder: "ExperimentFolder", head: "Experiment", summaries: "Sequ
         past=_past(root, head, names),
         sweeps={name: sweep for name, sweep in sweeps.items() if sweep is not None},
         links=links(folder),
+        played_of=lambda trial: _exchanges(played, trial),
+        unplayed=_unplayed(played, head),
     )
 
 
@@ -57,6 +61,7 @@ def links(folder: "ExperimentFolder") -> dict[str, str]:
 
 def evidence_of_sides(before: "Side", after: "Side", compared: "Sequence[Compared]", config_path: Path | None) -> "Evidence":
     """Return the evidence of a comparison: the candidate as the experiment, each base as the baseline of its suite."""
+    from harness import store
     from harness.experiment import suite_name
     from harness.gate import Summary
     from harness.report.html import Evidence
@@ -65,6 +70,7 @@ def evidence_of_sides(before: "Side", after: "Side", compared: "Sequence[Compare
     root = find_root(config_path)
     bases = {one.comparison.candidate: before.suites[one.comparison.base] for one in compared}
     provenances = {suite.name: suite for suite in head.suites}
+    played = store.Played(root, head, folder.cases())
     folders = {side.folder.path.name: side.folder for side in (before, after) if side.folder}
     return Evidence(
         head=head,
@@ -75,7 +81,23 @@ def evidence_of_sides(before: "Side", after: "Side", compared: "Sequence[Compare
         baselines=bases,
         past=_past(root, head, tuple(bases)),
         blessed=False,
+        played_of=lambda trial: _exchanges(played, trial),
+        unplayed=_unplayed(played, head),
     )
+
+
+def _exchanges(played: "Played", trial: "Trial") -> "Sequence[Exchange]":
+    """Return what a trial was played from; nothing where its cassette cannot be read, as its own reason says."""
+    try:
+        return played.exchanges(trial)[0]
+    except CassetteError:
+        return ()
+
+
+def _unplayed(played: "Played", head: "Experiment") -> dict[str, str]:
+    from harness import store
+
+    return {suite.name: store.CHANGED for suite in head.suites if suite.name not in played.suites}
 
 
 def _trials_of(root: Path, folder: "ExperimentFolder", name: str, cases: frozenset[str]) -> "Iterable[Trial]":

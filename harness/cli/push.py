@@ -91,7 +91,7 @@ class _Pushed:
         from harness.sinks.langsmith import owner_here
 
         for mirror in self._mirrors(owner_here()):
-            for call in mirror.calls(self._trials(mirror.suite), self._exchanges(mirror.suite), {}):
+            for call in mirror.calls(self._trials(mirror.suite), self._exchanges(), {}):
                 click.echo(written(call))
         return int(ExitCode.PASS)
 
@@ -136,7 +136,7 @@ class _Pushed:
     def _push(self, mirror: "Mirror", sender: "Sender", kept: "PushFolder", **how: Any) -> "Push":
         from harness.sinks.push import Push
 
-        return Push(mirror, sender, kept, partial(self._trials, mirror.suite), self._exchanges(mirror.suite), **how)
+        return Push(mirror, sender, kept, partial(self._trials, mirror.suite), self._exchanges(), **how)
 
     def _note_pages(self, pushes: "Sequence[Push]", kept: "PushFolder") -> None:
         """Note where whole suites have arrived: by that reports lead there, and other experiments are compared with them."""
@@ -219,12 +219,12 @@ class _Pushed:
             if (trial.suite, trial.variant) == (suite.suite, suite.variant) and self._wants(trial):
                 yield trial
 
-    def _exchanges(self, suite: "SuiteProvenance") -> "Callable[[Trial], Sequence[Exchange]]":
+    def _exchanges(self) -> "Callable[[Trial], Sequence[Exchange]]":
         """Return what reads the exchanges that a trial was played from; none where the cassettes are others now."""
         from harness import store
 
-        as_played = suite.name in store.suites_as_played(self._root, self._head, list(self._folder.cases()))
-        return lambda trial: store.played_exchanges(self._root, self._head, trial) if as_played else ()
+        played = store.Played(self._root, self._head, self._folder.cases())
+        return lambda trial: played.exchanges(trial)[0]
 
 
 def _compared(base: "tuple[ExperimentFolder, Experiment]", there: str, mirrors: "Sequence[Mirror]") -> "dict[str, Compared]":

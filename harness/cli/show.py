@@ -108,12 +108,9 @@ def _show_case(config: Path | None, experiment: str, wanted: _Wanted) -> int:
 def _played(root: Path, experiment: str, trial: "Trial") -> "tuple[Exchange, ...]":
     """Return the exchanges that a trial was played from; none, with a note, where the cassettes have changed since."""
     from harness import store
-    from harness.experiment import suite_name
 
     folder = store.open_experiment(root, experiment)
-    head = folder.head()
-    if suite_name(trial.suite, trial.variant) in store.suites_as_played(root, head, tuple(folder.cases())):
-        return store.played_exchanges(root, head, trial)
-    if trial.trace.calls:
-        click.echo(f"harness: {store.CHANGED}", err=True)
-    return ()
+    exchanges, why = store.Played(root, folder.head(), folder.cases()).exchanges(trial)
+    if why and trial.trace.calls:
+        click.echo(f"harness: {why}", err=True)
+    return exchanges

@@ -3,21 +3,16 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from harness.cassette.answer import read
 from harness.cassette.exchange import Exchange
 from harness.cassette.miss import Miss
-from harness.cassette.redact import BUILT_IN
-from harness.cassette.segments import segments
 from harness.experiment import LiveAttempt, Trial
+from harness.report.exchanged import Texts, asked, message, plain, played, said
 from harness.report.figure import count, dollars
 from harness.schema import canonical_json
 from harness.tally import counted
 from harness.trace import CachedAnswer, NodeStep, RetrieverCall, ToolCall, WireCall
 
 MomentKind = Literal["step", "asked", "answered", "tool", "returned", "retriever", "cached", "wrote", "missed", "stopped", "end"]
-
-Texts = tuple[tuple[str, str], ...]
-"""Labels, each with what was said."""
 
 _MESSAGES_SHOWN = 3
 
@@ -103,8 +98,7 @@ class _Story:
     def _part(self, part: WireCall | ToolCall | RetrieverCall | CachedAnswer) -> Iterator[Moment]:
         match part:
             case WireCall():
-                played = part.exchange is not None and part.source == "replay" and part.exchange < len(self._exchanges)
-                yield from _call(part, self._exchanges[part.exchange or 0] if played else None)
+                yield from _call(part, played(part, self._exchanges))
             case ToolCall():
                 yield from _tool(part)
             case RetrieverCall():
@@ -152,7 +146,7 @@ def _update(step: NodeStep) -> Texts:
     update = step.update if isinstance(step.update, dict) else {"update": step.update}
     told: list[tuple[str, str]] = []
     for key, value in update.items():
-        told += _messages(value) or [(key, _plain(value))]
+        told += _messages(value) or [(key, plain(value))]
     return tuple(told)
 
 
@@ -162,7 +156,7 @@ def _messages(value: object) -> list[tuple[str, str]]:
         isinstance(one, dict) and "content" in one and {"type", "role"} & one.keys() for one in value
     ):
         return []
-    return [_message(one) for one in value]
+    return [message(one) for one in value]
 
 
 def _call(call: WireCall, exchange: Exchange | None) -> Iterator[Moment]:
@@ -201,30 +195,15 @@ def _asked(exchange: Exchange | None) -> Texts:
     """Return the system prompt and the last messages of a request."""
     if exchange is None:
         return ()
-    parts = segments(exchange.request).parts
-    system = [("system", _plain(one)) for one in parts["system"] or ()]
-    messages = _messages(parts["messages"])
-    if not messages:
-        return (*system, ("asked", _plain(parts["messages"]))) if parts["messages"] else tuple(system)
+    system, messages = asked(exchange)
     earlier = len(messages) - _MESSAGES_SHOWN
-    left_out = [("…", f"{counted(earlier, 'earlier message')}")] if earlier > 0 else []
+    left_out = (("…", counted(earlier, "earlier message")),) if earlier > 0 else ()
     return (*system, *left_out, *messages[-_MESSAGES_SHOWN:])
 
 
-def _message(message: dict[str, object]) -> tuple[str, str]:
-    rest = {key: value for key, value in message.items() if key not in {"role", "type", "content"}}
-    parts = (_plain(message["content"]) if message.get("content") else "", canonical_json(rest) if rest else "")
-    return str(message.get("role") or message.get("type") or "message"), BUILT_IN.text(" ".join(filter(None, parts)))
-
-
 def _said(call: WireCall, exchange: Exchange | None) -> Texts:
-    answer = read(exchange.response) if exchange else None
-    texts = [(label, _plain(text)) for label, text in (("text", answer.text), ("error", answer.error)) if text] if answer else []
-    return (*texts, *(("calls", f"{asked.name}({canonical_json(asked.args)})") for asked in call.tool_requests))
-
-
-def _plain(value: object) -> str:
-    return BUILT_IN.text(value if isinstance(value, str) else canonical_json(value))
+    requests = (("calls", f"{one.name}({canonical_json(one.args)})") for one in call.tool_requests)
+    return (*(said(exchange) if exchange else ()), *requests)
 
 
 def _tool(tool: ToolCall) -> Iterator[Moment]:

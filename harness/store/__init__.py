@@ -31,7 +31,7 @@ from harness.store.names import (
     is_cassette,
     refuse_colliding_cassettes,
 )
-from harness.store.played import CHANGED, played_exchanges, suites_as_played
+from harness.store.played import CHANGED, Played
 from harness.store.pushes import Page, PushFolder, pages
 from harness.store.recordings import drop_unfinished, keep_unfinished, read_unfinished, recording_alone, unfinished_folder
 from harness.store.sources import (
@@ -55,6 +55,7 @@ __all__ = [
     "Gathered",
     "Keeping",
     "Page",
+    "Played",
     "PushFolder",
     "TrialKey",
     "active_path",
@@ -77,7 +78,6 @@ __all__ = [
     "open_experiment",
     "orphaned_baselines",
     "pages",
-    "played_exchanges",
     "read_active",
     "read_baseline",
     "read_baselines",
@@ -95,7 +95,6 @@ __all__ = [
     "refuse_colliding_cassettes",
     "scanned_text",
     "stored_experiments",
-    "suites_as_played",
     "text_at",
     "unfinished_folder",
     "write_active",

@@ -10,7 +10,7 @@ from harness.errors import CassetteError
 from harness.experiment import Experiment, Trial, read_trial, suite_name
 from harness.report.text import excerpt, visible
 from harness.schema import Value
-from harness.store import CHANGED, ExperimentFolder, played_exchanges, suites_as_played
+from harness.store import ExperimentFolder, Played
 
 _REASON = 240
 _A_READING = 500  # trials parsed for one answer: the first part of a large experiment is there at once
@@ -83,11 +83,9 @@ class Growth:
                 pass
             keys = tuple(self._keys)
         try:
-            if suite_name(trial.suite, trial.variant) in suites_as_played(self._root, head, keys):
-                return played_exchanges(self._root, head, trial), ""
+            return Played(self._root, head, keys).exchanges(trial)
         except CassetteError as error:
             return (), visible(str(error))
-        return (), CHANGED
 
     def _read(self) -> bool:
         """Read lines that are whole and new; tell whether there are more of them."""

@@ -37,7 +37,7 @@ export interface Suite {
   past: { experiment: string; commit: string | null; finished_at: string | null; verdict: string | null }[];
   costs: { node: Record<string, Spent>; model: Record<string, Spent> }; routers: Router[];
   calibration: { router: string; decisions: number; ece: number | null; bins: [number, number, number, number, string][] }[];
-  coverage: string; graph: Graph; sweep: Sweep | null;
+  coverage: string; graph: Graph; sweep: Sweep | null; unplayed: string;
 }
 interface Coded<T> { words: T[]; numbers: number[] }
 interface Columns {
@@ -53,7 +53,7 @@ interface Columns {
 }
 export interface Head {
   format: number; experiment: Record<string, any>; verdict: string; exit_code: number;
-  limits: { text: number; transcript: number; total: number; left_out: { passing: number; others: number; sides: number } }; suites: Suite[]; rows: Columns;
+  limits: { text: number; transcript: number; total: number; left_out: { passing: number; others: number; sides: number; talks: number } }; suites: Suite[]; rows: Columns;
 }
 export interface Place { node?: string; step?: number; path?: string; namespace?: string[]; visit?: number; turn?: number }
 export interface Step {
@@ -64,7 +64,11 @@ export interface Call {
   place: Place; kind: string; source: string; url: string; model?: string; answered_model?: string; status?: number; fault?: string;
   error?: string; streamed?: boolean; usage?: Record<string, number>; cost_usd?: number; finish_reason?: string;
   tool_requests?: { name: string; args?: any }[]; latency_s?: number; duration_s?: number; drift?: string[];
+  asked?: Said[]; said?: Said[];
 }
+/** Who said it, or what it is, and the text. */
+export type Said = [string, string];
+interface Talk { texts: string[]; calls: ([[string, number][], [string, number][]] | null)[] }
 export interface ToolRun { place: Place; name: string; args?: any; output?: string; error?: string; duration_s?: number }
 export interface Miss {
   place: Place; request: string; cause?: string; diff?: string; command?: string; follows?: boolean; tokens?: number; cost_usd?: number;
@@ -80,6 +84,8 @@ export interface Trial {
   };
   scores?: { check: string; name: string; status: string; value?: number; reason?: string }[]; misses?: Miss[];
   live?: { place: Place; address: string; hint?: string }[];
+  talk?: [number, number];
+  silent?: boolean;
 }
 
 async function unpack(id: string): Promise<any> {
@@ -99,7 +105,8 @@ export class Report {
   private readonly moves = new Map<string, Moved>();
   private readonly movements = new Map<string, string>();
   private readonly deciding: Map<string, Set<string>>;
-  private readonly blocks = new Map<number, Promise<Trial[]>>();
+  private readonly blocks = new Map<number, Promise<any[]>>();
+  private shared?: Promise<string[]>;
   private readonly bySuite = new Map<string, number[]>();
   private readonly hay: string[] = [];
 
@@ -158,6 +165,24 @@ export class Report {
   }
 
   async transcript(block: number, place: number): Promise<Trial | undefined> {
+    const trial: Trial | undefined = await this.kept(block, place);
+    if (trial?.talk) await this.hear(trial, ...trial.talk);
+    return trial;
+  }
+
+  /** Put what the models were asked and said beside the calls of a trial; without it, the trial is silent. */
+  private async hear(trial: Trial, block: number, place: number): Promise<void> {
+    const talk: Talk | undefined = await this.kept(block, place);
+    trial.silent = !talk;
+    if (!talk) return;
+    const shared = await (this.shared ??= unpack("texts") as Promise<string[]>);
+    const told = (texts: [string, number][]): Said[] => texts.map(([label, number]) => [label, number < 0 ? shared[-1 - number]! : talk.texts[number]!]);
+    talk.calls.forEach((call, index) => {
+      if (call) Object.assign(trial.trace.calls![index]!, { asked: told(call[0]), said: told(call[1]) });
+    });
+  }
+
+  private async kept(block: number, place: number): Promise<any> {
     if (!document.getElementById(`block-${block}`)) return undefined; // left out for its size
     if (!this.blocks.has(block)) this.blocks.set(block, unpack(`block-${block}`));
     return (await this.blocks.get(block)!)[place];

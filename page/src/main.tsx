@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { Report } from "./data";
 import { Decision } from "./decision";
 import "./page.css";
-import { useRoute, toSuite, toTrials, type Route } from "./route";
+import { useRoute, useScroll, toSuite, toTrials, type Route } from "./route";
 import { SuiteView } from "./suite";
 import { TrialsView } from "./table";
 import { Badge, count, plural, T, visible } from "./text";
@@ -59,11 +59,11 @@ function Page({ report }: { report: Report }) {
   const route = useRoute();
   const place = route.parts.join("/");
   const { limits } = report.head, { left_out } = limits;
+  useScroll(place);
   useEffect(() => {
     document.documentElement.dataset.ready = "yes"; // after the effects of all that is inside: keys work from here on
   }, []);
   useEffect(() => {
-    scrollTo(0, 0);
     const heading = document.querySelector("h1");
     document.title = place && heading ? `${heading.textContent} · ${visible(report.head.experiment.id)}` : TITLE;
     if (place) document.getElementById("main")?.focus({ preventScroll: true });
@@ -77,6 +77,7 @@ function Page({ report }: { report: Report }) {
         Transcripts of passing trials are cut at {report.head.limits.text.toLocaleString("en-US")} characters a text
         {left_out.passing > 0 && `, and ${count(left_out.passing)} of them are left out for size`}; all others are whole
         {left_out.others > 0 && <>, but <strong>those of {plural(left_out.others, "trial")} that did not pass are left out</strong>, since this file takes no more than {limits.total / 1e6} MB of transcripts</>}
+        {left_out.talks > 0 && <>; what the models were asked and said is left out of {plural(left_out.talks, "trial")} for size</>}
         {left_out.sides > 0 && <>; {count(left_out.sides)} of the baseline's are left out for size</>}.
       </footer>
     </>

@@ -1,5 +1,5 @@
 // Where the reader is: all of it in the address, so that every view can be linked to.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 
 export interface Route { parts: string[]; query: URLSearchParams }
 
@@ -24,6 +24,23 @@ export function useRoute(): Route {
     return () => removeEventListener("hashchange", onChange);
   }, []);
   return route;
+}
+
+const tops = new Map<number, [number, number]>();
+
+/** Begin at the top of a new view, and where the reader was, in the table too, on going back to one. */
+export function useScroll(place: string): void {
+  useLayoutEffect(() => {
+    history.scrollRestoration = "manual";
+    const mark: number = history.state ?? performance.now();
+    history.replaceState(mark, "");
+    const frame = document.querySelector(".frame"), [top, inner] = tops.get(mark) ?? [0, 0];
+    scrollTo(0, top);
+    frame?.scrollTo(0, inner);
+    const onScroll = () => tops.set(mark, [scrollY, frame?.scrollTop ?? 0]);
+    addEventListener("scroll", onScroll, true);
+    return () => removeEventListener("scroll", onScroll, true);
+  }, [place]);
 }
 
 export function toSuite(name: string): string {

@@ -73,7 +73,7 @@ export function TrialsView({ report, route }: { report: Report; route: Route }) 
   const rows = useMemo(() => selected(report, query), [report, query.toString()]);
   const go = (changes: Record<string, string>) => {
     const next = { ...Object.fromEntries(parse(location.hash).query), ...changes }; // not the query of the last drawing, which may be late
-    history.replaceState(null, "", toTrials(next));
+    history.replaceState(history.state, "", toTrials(next));
     dispatchEvent(new HashChangeEvent("hashchange"));
   };
   const several = report.head.suites.length > 1;

@@ -1,6 +1,6 @@
 // One trial: why it is as it is, and what it did, step by step, beside the baseline's where there is one.
 import { useEffect, useState } from "preact/hooks";
-import type { Call, Miss, Moved, Place, Report, Step, Suite, ToolRun, Trial } from "./data";
+import type { Call, Miss, Moved, Place, Report, Said, Step, Suite, ToolRun, Trial } from "./data";
 import { Changes } from "./decision";
 import { GraphView } from "./graph";
 import { toCase, toSuite, toTrials, type Route } from "./route";
@@ -35,6 +35,7 @@ export function TrialView({ report, suite, id, repeat, route }: { report: Report
       <AgainstBaseline suite={known} moved={moved} movement={report.movement(row)} did={report.did(row)} repeat={repeat} beside={!!loaded?.base} />
       <PromptChanges suite={known} moved={moved} misses={loaded?.trial?.misses ?? []} />
       <section><h2>Path</h2><GraphView graph={known.graph} suite={suite} path={report.path(row)} edges={report.edges(row)} suspect={pointed === null ? undefined : report.path(row)[pointed]} /></section>
+      {loaded?.trial && <Unheard report={report} suite={known} id={id} trial={loaded.trial} />}
       {loaded && (loaded.trial ? <Transcript trial={loaded.trial} base={loaded.base} moved={loaded.base ? moved : undefined} pointed={pointed} asked={asked !== null} /> : (
         <p>The transcript of this trial is left out of the report for its size; <code>harness show {report.head.experiment.id} <T>{named(report, known, id)}</T></code> tells it.</p>
       ))}
@@ -71,6 +72,14 @@ function named(report: Report, suite: Suite, id: string): string {
   const { suite: name, variant } = suite.provenance;
   const several = report.head.suites.length > 1;
   return [quoted(id), ...(several ? ["--suite", quoted(name)] : []), ...(several || variant !== "default" ? ["--variant", quoted(variant)] : [])].join(" ");
+}
+
+/** Why it is not told what the models of a trial were asked and said. */
+function Unheard({ report, suite, id, trial }: { report: Report; suite: Suite; id: string; trial: Trial }) {
+  if (!trial.trace.calls?.length) return null;
+  if (suite.unplayed) return <p class="hint">Of the model calls: <T>{suite.unplayed}</T>.</p>;
+  if (trial.silent) return <p class="hint">What the models were asked and said is left out of the report for its size; <code>harness show {report.head.experiment.id} <T>{named(report, suite, id)}</T> --whole</code> tells it.</p>;
+  return null;
 }
 
 /** What a trial does not hold, and the commands that show it. */
@@ -242,8 +251,17 @@ function CallView({ call }: { call: Call }) {
       {call.error && <p class="why"><T>{call.error}</T></p>}
       {(call.drift ?? []).length > 0 && <p class="hint">differs from the recording within the match policy: <T>{call.drift!.join(", ")}</T></p>}
       {(call.tool_requests ?? []).map((asked) => <p>asks for <strong><T>{asked.name}</T></strong> <code><T>{JSON.stringify(asked.args) ?? ""}</T></code></p>)}
+      {call.asked && <Told what="Messages" texts={call.asked} />}
+      {call.said && <Told what={call.fault ? "Answer, as it was recorded without the fault" : "Answer"} texts={[...call.said, ...(call.tool_requests ?? []).map((asked): Said => ["tool call", `${asked.name}(${JSON.stringify(asked.args) ?? ""})`])]} />}
     </div>
   );
+}
+
+/** What was said in a call, folded, by who said it. */
+function Told({ what, texts }: { what: string; texts: Said[] }) {
+  const heard = texts.filter(([, text]) => text);
+  if (!heard.length) return null;
+  return <details class="told"><summary>{what} <small>{count(heard.length)}</small></summary><dl>{heard.map(([label, text]) => <><dt><T>{label}</T></dt><dd><Long text={text} /></dd></>)}</dl></details>;
 }
 
 function ToolView({ tool }: { tool: ToolRun }) {

@@ -446,6 +446,11 @@ def test_every_outcome_and_verdict_is_explained():
     assert order in re.sub(r" \(\w+\)", "", " ".join(text_of("docs/checks.md").split()))
 
 
+def test_no_document_has_the_marks_of_a_merge():
+    """Both sides of a conflict are never left beside each other."""
+    assert [document for document in DOCUMENTS if re.search(r"^(<{7}|>{7}) ", text_of(document), re.MULTILINE)] == []
+
+
 def test_every_command_is_explained_and_no_other():
     """The document on commands names every command, and no document names a command or an option that there is not."""
     written = "\n".join(text_of(document) for document in DOCUMENTS)

@@ -9,7 +9,7 @@ import reported
 
 from harness.coverage import Edge, Shape
 from harness.report.html import html
-from harness.trace import NodeStep, Place
+from harness.trace import NodeStep, Place, ToolRequest
 
 VIEWS = {
     "decision": "#/",
@@ -179,6 +179,11 @@ def test_hostile_texts_are_shown_as_texts(reader):
     page.click(".moved a >> nth=0")
     page.wait_for_selector("#step-1")
     seen = page.inner_text("main")
+    for fold in ("Messages", "Answer"):
+        page.click(f".told >> text={fold}")
+        told = page.locator(".told", has_text=fold).inner_text()
+        assert reported.HOSTILE[:60] in told
+        assert "\\u202egnp.exe" in told
     page.click("text=/Show [0-9,]+ more characters/")
     page.wait_for_selector("text=Show less")
     assert page.locator("pre", has_text="xxxx").evaluate_all("all => Math.max(...all.map(one => one.textContent.length))") == 1_000_000
@@ -193,6 +198,69 @@ def test_hostile_texts_are_shown_as_texts(reader):
     assert [re.search("owned$", each.title()) for each in pages] == [None] * 3
     assert [each.locator("img").count() for each in pages] == [0, 0, 0]
     assert not any(mark in each.content() for each, mark in itertools.product(pages, "\u202e\u2066"))
+
+
+def test_a_call_unfolds_to_its_messages_and_its_answer(reader):
+    """On the page of a trial each call holds what the model was asked, its system prompt first, and what it said, folded."""
+    said = reported.exchange({"role": "user", "content": "My invoice is wrong."}, content="billing", refusal="Not that.")
+    evidence = reported.evidence((reported.heard(said, tool_requests=(ToolRequest(name="lookup", args={"id": 7}),)),))
+    reader.write(html(evidence._replace(played_of=lambda _: (said,))))
+    page = reader.open("#/case/desk/case-0/1")
+    page.wait_for_selector("#step-1 .told")
+    assert page.locator(".told dd").evaluate_all("all => all.map(one => one.checkVisibility())") == [False] * 5
+
+    page.click("#step-1 >> text=Messages")
+    page.click("#step-1 >> text=Answer")
+    assert page.locator(".told dt").all_inner_texts() == ["system", "user", "text", "refusal", "tool call"]
+    assert page.locator(".told dd").all_inner_texts() == [
+        "Sort the ticket.",
+        "My invoice is wrong.",
+        "billing",
+        "Not that.",
+        'lookup({"id":7})',
+    ]
+
+
+def test_calls_of_other_cassettes_are_told_without_their_messages(reader):
+    """Where the cassettes are not those of the experiment, one line says so, and no call unfolds."""
+    reader.write(html(reported.evidence(reported.GOOD)._replace(unplayed={"desk": "the cassettes are others"})))
+    page = reader.open("#/case/desk/case-0/1")
+
+    page.wait_for_selector("text=Of the model calls: the cassettes are others.")
+    page.wait_for_selector("#step-1 .call")
+    assert page.locator(".told").count() == 0
+
+
+def test_messages_that_are_left_out_say_how_to_see_them(reader, monkeypatch):
+    """Where messages find no room, the page of the trial names the command that tells them, and the footer how many."""
+    monkeypatch.setattr("harness.report.html.transcripts.TRANSCRIPT_LIMIT", 2_000)
+    said = reported.exchange({"role": "user", "content": "x" * 1_900}, content="y" * 1_900)
+    reader.write(html(reported.evidence((reported.heard(said),))._replace(played_of=lambda _: (said,))))
+    page = reader.open("#/case/desk/case-0/1")
+
+    page.wait_for_selector(f"code >> text=harness show {reported.NOW} case-0 --whole")
+    assert "what the models were asked and said is left out of 1 trial for size" in page.inner_text("footer")
+
+
+def test_going_back_leads_to_where_the_reader_was(reader):
+    """A new view begins at its top; back from a trial, the page and the table stand as they were left."""
+    reader.write(reported.page(tuple(reported.trial(f"case-{number:03d}", "billing", "technical") for number in range(300))))
+    page = reader.open("#/trials")
+    page.evaluate("document.querySelector('.frame').scrollTop = 3000")
+    page.wait_for_selector(".trials a >> text=case-105")
+    page.set_viewport_size({"width": 1280, "height": 300})
+    page.evaluate("scrollTo(0, 40)")
+    page.wait_for_function("scrollY === 40")
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    before = page.evaluate("[scrollY, document.querySelector('.frame').scrollTop]")
+    page.locator(".trials a", has_text="case-105").evaluate("link => link.click()")
+    page.wait_for_selector("#step-1")
+    assert page.evaluate("scrollY") == 0
+
+    page.go_back()
+    page.wait_for_selector(".trials a >> text=case-105")
+    assert page.evaluate("[scrollY, document.querySelector('.frame').scrollTop]") == before
+    assert before == [40, 3000]
 
 
 def test_the_theme_follows_the_system_and_the_switch(regression):

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from processes import forked, fresh, parent
+from processes import ENVIRONMENT, forked, fresh, parent
 from regressions import copy_of, run, trials
 
 GRAPH = """
@@ -39,7 +39,7 @@ def agent(world):
 
 def told(world, start, **environment):
     """Run the command in a process, and return what its agent tells."""
-    answer = start(world.root, "run", environment={**os.environ, "OPENAI_API_KEY": "a key", **environment})
+    answer = start(world.root, "run", environment={**ENVIRONMENT, "OPENAI_API_KEY": "a key", **environment})
     assert answer.returncode == 0, answer.stderr
     return world.trial().trace.state["told"]
 

@@ -4,6 +4,7 @@ import re
 import time
 
 import pytest
+import reported
 from letters import AGENT, RULES, case
 from terminal import on_terminal
 
@@ -93,6 +94,23 @@ def test_other_cassettes_are_not_shown(recorded):
     assert "the cassettes are not those of the experiment" in answer.err
     assert " user " not in answer.out
     assert "asks gpt-4o-mini" in answer.out
+
+
+def test_the_report_holds_the_messages_of_these_cassettes_alone(recorded):
+    """The HTML report has what the models were asked while the cassettes are those of the experiment, then a line that says why not."""
+    recorded.harness("run")
+    recorded.harness("report", "-o", "report.html")
+    recorded.edit("cassettes/agent/case-001.yaml", "version: 1", "version: 1 # edited")
+    recorded.harness("report", "-o", "later.html")
+
+    heads, talks = [], []
+    for name in ("report.html", "later.html"):
+        found = dict(re.findall(r'id="([^"]+)">([^<]+)<', (recorded.root / name).read_text("utf-8")))
+        heads.append(reported.unpacked(found.pop("data"))["suites"][0]["unplayed"])
+        talks.append([one for text in found.values() for one in reported.unpacked(text) if "texts" in one])
+    assert heads == ["", "the cassettes are not those of the experiment, so what the models were asked and said is not shown"]
+    assert [len(one) for one in talks] == [3, 0]
+    assert {label for one in talks[0] for call in one["calls"] for label, _ in call[0]} == {"user"}
 
 
 def test_a_trial_is_played_at_its_pace(recorded):

@@ -33,7 +33,7 @@ SEEDED = [
         GRAPH,
         (('"approve" if last.tool_calls[0]["name"] in RISKY else "tools"', '"tools"'),),
         frozenset({1, 4}),
-        ("interrupt",),
+        ("changed text of role user",),
         ("--filter", "refund-unanswered"),
     ),
     Regression(
@@ -49,7 +49,7 @@ SEEDED = [
         GRAPH,
         (('tool_calls=[{**call, "args": answer["arguments"]}]', "tool_calls=[call]"),),
         frozenset({1, 4}),
-        ("tools",),
+        ("changed text of role user",),
         ("--filter", "refund-edit-amount"),
     ),
     Regression(

@@ -35,7 +35,7 @@ def test_a_long_head_takes_from_the_room_of_transcripts(monkeypatch: pytest.Monk
     """What is packed is within one limit as a whole, whatever the rows take of it."""
     monkeypatch.setattr("harness.report.html.document.PACKED_LIMIT", 1)
 
-    assert reported.head(reported.WORSE)["limits"]["left_out"] == {"passing": 2, "others": 2, "sides": 0}
+    assert reported.head(reported.WORSE)["limits"]["left_out"] == {"passing": 2, "others": 2, "sides": 0, "talks": 0}
 
 
 def test_a_baseline_beside_a_stale_trial_is_no_divergence() -> None:

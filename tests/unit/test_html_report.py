@@ -62,7 +62,7 @@ def test_failing_transcripts_are_whole_and_passing_ones_cut() -> None:
     texts = [reported.unpacked(kept.blocks[slot.block])[slot.place]["trace"]["text"] for slot in slots if slot]
 
     assert texts == [f"{'x' * 2000}… [3,000 more characters]", long]
-    assert kept.left_out == {"passing": 0, "others": 0, "sides": 0}
+    assert kept.left_out == {"passing": 0, "others": 0, "sides": 0, "talks": 0}
 
 
 def test_a_passing_transcript_that_is_too_long_is_left_out_and_counted() -> None:
@@ -82,7 +82,7 @@ def test_passing_transcripts_give_way_to_failing_ones(monkeypatch: pytest.Monkey
     kept.close()
 
     assert [bool(kept.blocks[slot.block]) for slot in slots if slot] == [False, True, False]
-    assert kept.left_out == {"passing": 2, "others": 0, "sides": 0}
+    assert kept.left_out == {"passing": 2, "others": 0, "sides": 0, "talks": 0}
 
 
 STEP = NodeStep(place=Place(node="a", step=1), chosen=("b",), update={"x": 1, "y": 1}, update_digest="1")

@@ -15,10 +15,11 @@ PACKED_LIMIT = 9_700_000
 
 
 class Document(NamedTuple):
-    """The head, and the packed blocks that its rows lead into."""
+    """The head, the packed blocks that its rows lead into, and the packed texts that many of these share."""
 
     head: dict[str, Any]
     blocks: tuple[str, ...]
+    texts: str
 
 
 def document(evidence: Evidence) -> Document:
@@ -27,7 +28,7 @@ def document(evidence: Evidence) -> Document:
     rows, transcripts = Rows(), Transcripts()
     for trial in evidence.trials:
         edges = suites[suite_name(trial.suite, trial.variant)].add(trial)
-        rows.add(trial, edges, transcripts.add(trial))
+        rows.add(trial, edges, transcripts.add(trial, evidence.played_of))
     sections = [gathered.document(evidence, transcripts) for gathered in suites.values()]
     verdicts = [summary.verdict for summary in evidence.summaries]
     head: dict[str, Any] = {
@@ -40,4 +41,4 @@ def document(evidence: Evidence) -> Document:
     }
     transcripts.close(PACKED_LIMIT - len(packed(canonical_json(head))))
     head["limits"] = {**LIMITS, "left_out": transcripts.left_out}
-    return Document(head, tuple(transcripts.blocks))
+    return Document(head, tuple(transcripts.blocks), transcripts.texts)

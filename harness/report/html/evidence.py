@@ -4,12 +4,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from harness.baseline import Baseline
+from harness.cassette.exchange import Exchange
 from harness.experiment import Experiment, Trial
 from harness.gate import Summary
 from harness.sweep import Sweep
 
 TrialsOf = Callable[[str, frozenset[str]], Iterable[Trial]]
 """The trials of these cases in an experiment, by its id; none where the experiment is not there."""
+
+PlayedOf = Callable[[Trial], Sequence[Exchange]]
+"""The exchanges that a trial was played from; none where they are not to be had."""
 
 
 class Past(NamedTuple):
@@ -35,7 +39,8 @@ class PromptTexts(Protocol):
 class Evidence(NamedTuple):
     """A judged experiment with what it can be held against; mappings are by suite name (`suite@variant`).
 
-    `blessed` is False where the baselines are another side that somebody chose to compare with. `links` lead into LangSmith.
+    `blessed` is False where the baselines are another side that somebody chose to compare with; `unplayed` says of which suites
+    the cassettes are not those of the experiment. `links` lead into LangSmith.
     """
 
     head: Experiment
@@ -48,3 +53,5 @@ class Evidence(NamedTuple):
     sweeps: Mapping[str, Sweep] = {}
     blessed: bool = True
     links: Mapping[str, str] = {}
+    played_of: PlayedOf = lambda _: ()
+    unplayed: Mapping[str, str] = {}

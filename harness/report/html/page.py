@@ -23,6 +23,7 @@ def html(evidence: Evidence) -> str:
     found = document(evidence)
     data = [
         _data("data", packed(canonical_json(found.head))),
+        _data("texts", found.texts),
         *(_data(f"block-{number}", text) for number, text in enumerate(found.blocks) if text),
     ]
     policy = _POLICY.format(script=_digest(script), style=_digest(style))

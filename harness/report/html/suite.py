@@ -61,6 +61,7 @@ class Gathered:
             "calibration": [_calibration(router, tally.routing.calibration(router)) for router in tally.routing.sure_routers],
             "coverage": coverage(tally),
             "graph": self._drawing.drawn(),
+            "unplayed": evidence.unplayed.get(name, ""),
             "sweep": _sweep(evidence.sweeps.get(name)),
         }
 

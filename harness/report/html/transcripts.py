@@ -4,19 +4,22 @@ import base64
 import json
 import re
 import zlib
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from harness.experiment import Trial
+from harness.report.html.cutting import TEXT_LIMIT, cut
+from harness.report.html.evidence import PlayedOf
+from harness.report.html.messages import Shared, talk
 from harness.schema import canonical_json
 
-TEXT_LIMIT = 2_000
 TRANSCRIPT_LIMIT = 64_000
 TOTAL_LIMIT = 7_000_000
 SIDES_LIMIT = 2_000_000
+TALKS_LIMIT = 2_000_000
 
 _BLOCK = 192_000
 _LEVEL = 6
-_LISTED = 100
 _MAY_BE_LONG = re.compile(rf'[^"]{{{TEXT_LIMIT}}}')
 _UNSHOWN: Any = {
     "scores": {"__all__": {"detail"}},
@@ -85,25 +88,50 @@ class _Shelf:
             self.left_out += held
 
 
-class Transcripts:
-    """Keeps transcripts in compressed blocks.
+_NOWHERE = Slot(-1, -1)
 
-    A block without text was dropped: its transcripts are left out.
+
+class Transcripts:
+    """Keeps transcripts in compressed blocks, and apart from them what the models were asked and said.
+
+    A block without text was dropped: what was in it is left out.
     """
 
     def __init__(self) -> None:
         self.blocks: list[str] = []
-        self._passing, self._whole, self._sides = (_Shelf(self.blocks) for _ in range(3))
+        self._shared = Shared()
+        self._sides, self._whole, self._whole_talks, self._passing, self._passing_talks = (_Shelf(self.blocks) for _ in range(5))
 
-    def add(self, trial: Trial) -> Slot | None:
-        """Keep a trial's transcript; None where it found no room."""
+    def add(self, trial: Trial, played_of: PlayedOf = lambda _: ()) -> Slot | None:
+        """Keep a trial's transcript, with what its models were asked and said; None where it found no room."""
         if trial.outcome != "pass":
-            return self._whole.put(_told(trial))
+            return self._whole.put(self._with_talk(_told(trial), trial, played_of))
         text = _shortened(_told(trial))
         if len(text) > TRANSCRIPT_LIMIT:
             self._passing.left_out += 1
             return None
-        return self._passing.put(text)
+        return self._passing.put(self._with_talk(text, trial, played_of))
+
+    def _with_talk(self, text: str, trial: Trial, played_of: PlayedOf) -> str:
+        """Return the JSON of a trial with the place of what its models were asked and said, which gives way to transcripts."""
+        slot = self._talk(trial, played_of) if trial.trace.calls else None
+        return f'{text[:-1]},"talk":[{slot.block},{slot.place}]}}' if slot else text
+
+    def _talk(self, trial: Trial, played_of: PlayedOf) -> Slot | None:
+        passes = trial.outcome == "pass"
+        shelf = self._passing_talks if passes else self._whole_talks
+        before = (self._whole, self._whole_talks, *((self._passing, self._passing_talks) if passes else ()))
+        if sum(each.size for each in before) > TOTAL_LIMIT or (passes and shelf.size > TALKS_LIMIT):
+            shelf.left_out += 1
+            return _NOWHERE
+        found = talk(trial, played_of(trial), self._shared, whole=not passes)
+        if found is None:
+            return None
+        text = canonical_json(found)
+        if passes and len(text) > TRANSCRIPT_LIMIT:
+            shelf.left_out += 1
+            return _NOWHERE
+        return shelf.put(text) or _NOWHERE
 
     def add_side(self, trial: Trial) -> Slot | None:
         """Keep the transcript of the baseline's side, however long it is; None where it found no room."""
@@ -111,17 +139,22 @@ class Transcripts:
 
     def close(self, room: int = TOTAL_LIMIT) -> None:
         """Finish the last blocks, and drop what is over the limits, the last ones first: passing trials give way to all others."""
-        for shelf in (self._passing, self._whole, self._sides):
+        limit = min(room, TOTAL_LIMIT) - len(self.texts)
+        for shelf in (self._sides, self._whole, self._whole_talks, self._passing, self._passing_talks):
             shelf.close()
-        limit = min(room, TOTAL_LIMIT)
-        self._sides.shrink(min(SIDES_LIMIT, limit))
-        self._whole.shrink(limit - self._sides.size)
-        self._passing.shrink(limit - self._sides.size - self._whole.size)
+            shelf.shrink(min(SIDES_LIMIT, limit) if shelf is self._sides else limit)
+            limit -= shelf.size
+
+    @cached_property
+    def texts(self) -> str:
+        """The packed texts that are kept once for all trials; no trial is added after."""
+        return packed(canonical_json(self._shared.texts))
 
     @property
     def left_out(self) -> dict[str, int]:
-        """Return how many transcripts found no room: of passing trials, of other trials, of the baseline's side."""
-        return {"passing": self._passing.left_out, "others": self._whole.left_out, "sides": self._sides.left_out}
+        """Return how much found no room: transcripts of passing trials, of other trials, of the baseline's side, and talks."""
+        talks = self._whole_talks.left_out + self._passing_talks.left_out
+        return {"passing": self._passing.left_out, "others": self._whole.left_out, "sides": self._sides.left_out, "talks": talks}
 
 
 def _told(trial: Trial) -> str:
@@ -131,13 +164,4 @@ def _told(trial: Trial) -> str:
 def _shortened(text: str) -> str:
     """Return the JSON of a trial with its long texts and lists cut, and how much was cut said in their place."""
     may_be_long = len(text) > TRANSCRIPT_LIMIT or _MAY_BE_LONG.search(text)
-    return canonical_json(_cut(json.loads(text))) if may_be_long else text
-
-
-def _cut(value: Any) -> Any:
-    if isinstance(value, str):
-        return value if len(value) <= TEXT_LIMIT else f"{value[:TEXT_LIMIT]}… [{len(value) - TEXT_LIMIT:,} more characters]"
-    if isinstance(value, list):
-        more = [f"… [{len(value) - _LISTED:,} more]"] if len(value) > _LISTED else []
-        return [*map(_cut, value[:_LISTED]), *more]
-    return {key: _cut(inner) for key, inner in value.items()} if isinstance(value, dict) else value
+    return canonical_json(cut(json.loads(text))) if may_be_long else text
