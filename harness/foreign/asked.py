@@ -11,6 +11,7 @@ from harness.foreign.messages import Unshown, answered_message, asked_message
 _CHAT, _EMBEDDING = "/chat/completions", "/embeddings"
 _OF_THE_CLIENT = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
 _NOT_SENT = frozenset({"_type", "model_name", "base_url", "openai_api_base", "azure_endpoint"})
+_STREAM = frozenset({"stream", "stream_options"})  # a trace shows the whole answer, which is streamed where that is asked for
 _COMPATIBLE = frozenset({"openai-chat", "azure-openai-chat"})
 _NOTHING_KEPT = frozenset({"status", "finish_reason"})
 _JSON = (("content-type", "application/json"),)
@@ -68,7 +69,7 @@ def _url(run: Run, path: str) -> str:
 
 def _as_sent(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the body that the arguments of an OpenAI client make."""
-    sent = {name: value for name, value in inputs.items() if name not in _OF_THE_CLIENT and value is not None}
+    sent = {name: value for name, value in inputs.items() if name not in _OF_THE_CLIENT | _STREAM and value is not None}
     if "messages" in sent:
         sent["messages"] = _messages(sent["messages"])
     return sent | _object(inputs.get("extra_body"))
@@ -83,9 +84,34 @@ def _asked(run: Run, inputs: Mapping[str, Any]) -> dict[str, Any]:
     if "messages" not in inputs or not params.get("model", params.get("model_name")):
         message = "its model or its messages are not in it"
         raise Unshown(message)
-    settings = {name: value for name, value in params.items() if name not in _NOT_SENT and value is not None}
+    settings = {name: value for name, value in params.items() if name not in _NOT_SENT | _STREAM and value is not None}
     body = settings.pop("extra_body", None)
+    if isinstance(settings.get("response_format"), str):
+        settings["response_format"] = _schema_asked(run)
     return {"model": params.get("model_name"), **settings, "messages": _messages(inputs["messages"]), **_object(body)}
+
+
+def _schema_asked(run: Run) -> dict[str, Any]:
+    """Return the response format that a class stands for: LangChain tells its schema, and the client sends that strictly."""
+    told = _object(_object(_object(run.get("extra")).get("options")).get("ls_structured_output_format"))
+    schema = _object(told.get("schema"))
+    name = schema.get("title")
+    if not isinstance(name, str):
+        message = "the schema of its answer is not in it"
+        raise Unshown(message)
+    return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": _strict(schema)}}
+
+
+def _strict(schema: Any) -> Any:
+    """Return a schema as OpenAI's client makes it: no further fields, and none that may be left out."""
+    if isinstance(schema, list):
+        return [_strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _strict(value) for name, value in schema.items() if name != "description" or value}
+    if found.get("type") == "object" and isinstance(found.get("properties"), dict):
+        found |= {"additionalProperties": False, "required": list(found["properties"])}
+    return found
 
 
 def _messages(given: Any) -> list[dict[str, Any]]:

@@ -271,3 +271,38 @@ def test_expect_is_refused_for_an_experiment(letters):
 
     assert (answer.code, answer.out) == (2, "")
     assert "--expect is for cases" in answer.err
+
+
+def test_streamed_answers_of_a_trace_are_streamed_again(world, monkeypatch):
+    """An agent that streams its model gets what the trace shows of the whole answer as a stream."""
+    world.suite()
+    program = world.write("agent.py", TOOL_AGENT.replace("max_retries=0", "max_retries=0, streaming=True, stream_usage=True"))
+    runs = traced_runs(program, {"messages": [{"role": "user", "content": "Look 7 up."}]}, TOOL_RULES, monkeypatch)
+
+    assert bring_in(world, runs, "--expect", "path", "--expect", "text").code == 0
+    assert world.harness("run").code == 0
+    trial = world.trial()
+    assert (trial.played, trial.unused) == (2, 0)
+    assert [call.streamed for call in trial.trace.calls] == [True, True]
+
+
+STRUCTURED = (
+    AGENT.replace(
+        'ChatOpenAI(model="gpt-4o-mini").invoke(state["question"]).content',
+        'ChatOpenAI(model="gpt-4o-mini").with_structured_output(Kind, method="json_schema").invoke(state["question"]).kind',
+    )
+    .replace("    class State(", "    class Kind(BaseModel):\n        kind: str\n\n\n    class State(")
+    .replace("    from langgraph.graph", "    from pydantic import BaseModel\n    from langgraph.graph")
+)
+
+
+def test_a_schema_that_was_asked_for_is_asked_for_again(world, monkeypatch):
+    """A trace of structured output holds the schema in the form that the server was sent."""
+    world.suite()
+    program = world.write("agent.py", STRUCTURED)
+    rules = "- when: {}\n  reply: {json: {kind: letter}}\n"
+    runs = traced_runs(program, {"question": "a?", "answers": []}, rules, monkeypatch)
+
+    assert bring_in(world, runs, "--expect", "path").code == 0
+    assert world.harness("run").code == 0
+    assert (world.trial().played, world.trial().unused) == (1, 0)
