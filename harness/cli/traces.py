@@ -39,6 +39,8 @@ def bring_in_traces(config_path: Path | None, sources: Sequence[str], *, suite: 
     for name, is_new, one in target.add(found):
         did = "" if is_new else ", there already"
         click.echo(f"{suite}: case {name!r}: {len(one.exchanges):,} exchanges{did}")
+        for why in one.incomplete:
+            click.echo(f"harness: incomplete in {name!r}: {why}", err=True)
         for why in one.left_out:
             click.echo(f"harness: left out of {name!r}: {why}", err=True)
     return int(ExitCode.PASS)

@@ -86,32 +86,14 @@ def _asked(run: Run, inputs: Mapping[str, Any]) -> dict[str, Any]:
         raise Unshown(message)
     settings = {name: value for name, value in params.items() if name not in _NOT_SENT | _STREAM and value is not None}
     body = settings.pop("extra_body", None)
-    if isinstance(settings.get("response_format"), str):
-        settings["response_format"] = _schema_asked(run)
+    if lacks_schema(run):
+        del settings["response_format"]
     return {"model": params.get("model_name"), **settings, "messages": _messages(inputs["messages"]), **_object(body)}
 
 
-def _schema_asked(run: Run) -> dict[str, Any]:
-    """Return the response format that a class stands for: LangChain tells its schema, and the client sends that strictly."""
-    told = _object(_object(_object(run.get("extra")).get("options")).get("ls_structured_output_format"))
-    schema = _object(told.get("schema"))
-    name = schema.get("title")
-    if not isinstance(name, str):
-        message = "the schema of its answer is not in it"
-        raise Unshown(message)
-    return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": _strict(schema)}}
-
-
-def _strict(schema: Any) -> Any:
-    """Return a schema as OpenAI's client makes it: no further fields, and none that may be left out."""
-    if isinstance(schema, list):
-        return [_strict(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    found = {name: _strict(value) for name, value in schema.items() if name != "description" or value}
-    if found.get("type") == "object" and isinstance(found.get("properties"), dict):
-        found |= {"additionalProperties": False, "required": list(found["properties"])}
-    return found
+def lacks_schema(run: Run) -> bool:
+    """Tell a request for a class of the agent: LangChain does not trace its schema as it was sent."""
+    return isinstance(_object(_object(run.get("extra")).get("invocation_params")).get("response_format"), str)
 
 
 def _messages(given: Any) -> list[dict[str, Any]]:

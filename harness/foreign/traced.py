@@ -8,21 +8,24 @@ from pydantic import JsonValue
 from harness.cassette.exchange import Exchange
 from harness.dataset import Case, Expected, PathExpectation
 from harness.errors import UsageError
-from harness.foreign.asked import exchange_of
+from harness.foreign.asked import exchange_of, lacks_schema
 from harness.foreign.chat import chat
 from harness.foreign.messages import Unshown, is_serialised, plain_message
 from harness.foreign.records import Record, at
+
+_NO_SCHEMA = 'the schema of its answer is not shown as it was sent; it is found with `match = "messages"` in the suite'
 
 Seen = Literal["path", "text"]
 """What of a trace can be expected of the case: the nodes in their order, the last text."""
 
 
 class Traced(NamedTuple):
-    """The case of a trace, its exchanges in their order, and the runs of models that make none, each with why."""
+    """The case of a trace, its exchanges in their order, and the runs of models that make none, or an incomplete one, with why."""
 
     case: Case
     exchanges: tuple[Exchange, ...]
     left_out: tuple[str, ...]
+    incomplete: tuple[str, ...] = ()
 
 
 class Tree(NamedTuple):
@@ -80,9 +83,11 @@ def traced(tree: Tree, *, named: str = "", expect: Iterable[Seen] = ()) -> Trace
     """Return the case of a trace; `named` is the dotted path of its id, the run's without. UsageError where it shows too little."""
     exchanges: list[Exchange] = []
     left_out: list[str] = []
+    incomplete: list[str] = []
     for run in _of_models(tree):
         try:
             exchanges.append(exchange_of(run))
+            incomplete += [f"run {run['id']} ({run.get('name')}): {_NO_SCHEMA}"] if lacks_schema(run) else []
         except Unshown as lack:
             left_out.append(f"run {run['id']} ({run.get('name')}): {lack}")
     if left_out and not exchanges:
@@ -94,7 +99,7 @@ def traced(tree: Tree, *, named: str = "", expect: Iterable[Seen] = ()) -> Trace
         expected=_expected(tree, frozenset(expect)),
         metadata={"trace": {name: str(tree.root[name]) for name in ("id", "name", "start_time", "session_id") if tree.root.get(name)}},
     )
-    return Traced(case, tuple(exchanges), tuple(left_out))
+    return Traced(case, tuple(exchanges), tuple(left_out), tuple(incomplete))
 
 
 def _of_models(tree: Tree) -> Iterator[Mapping[str, Any]]:
