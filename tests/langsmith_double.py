@@ -57,6 +57,7 @@ ROUTES = (
     ("GET", f"/datasets/{_ID}/comparative", "_get_comparative"),
     ("GET", f"/datasets/{_ID}", "_get_dataset"),
     ("PATCH", f"/datasets/{_ID}", "_patch_dataset"),
+    ("DELETE", f"/datasets/{_ID}", "_delete_dataset"),
     ("GET", f"/datasets/{_ID}/version", "_get_version"),
     ("PUT", f"/datasets/{_ID}/tags", "_put_tag"),
     ("POST", f"/v1/platform/datasets/{_ID}/examples", "_post_examples"),
@@ -67,6 +68,7 @@ ROUTES = (
     ("POST", "/sessions", "_post_session"),
     ("GET", f"/sessions/{_ID}", "_get_session"),
     ("PATCH", f"/sessions/{_ID}", "_patch_session"),
+    ("DELETE", f"/sessions/{_ID}", "_delete_session"),
     ("POST", "/runs/multipart", "_post_runs"),
     ("POST", "/runs/query", "_post_query"),
     ("POST", "/api/v2/runs/query", "_post_newer_query"),
@@ -154,6 +156,12 @@ class Workspace:
         self.datasets[identifier] = _found(self.datasets, identifier) | change
         return self._changed(200, self.datasets[identifier])
 
+    def _delete_dataset(self, identifier, **_):
+        self.examples = {one["id"]: one for one in self.examples.values() if one["dataset_id"] != identifier}
+        self.comparisons = {one["id"]: one for one in self.comparisons.values() if one["reference_dataset_id"] != identifier}
+        _found(self.datasets, identifier)
+        return self._changed(202, self.datasets.pop(identifier))
+
     def _post_comparative(self, *, body, **_):
         comparison = body.document(schemas.COMPARATIVE, self.invalid)
         for session in comparison["experiment_ids"]:
@@ -165,7 +173,9 @@ class Workspace:
         return self._changed(200, comparison)
 
     def _get_comparative(self, dataset, *, query, **_):
-        found = [one for one in self.comparisons.values() if one["reference_dataset_id"] == dataset and one["id"] in query["id"]]
+        found = [
+            one for one in self.comparisons.values() if one["reference_dataset_id"] == dataset and one["id"] in query.get("id", [one["id"]])
+        ]
         return 200, _page(found, query)
 
     def _get_version(self, dataset, *, query, **_):
@@ -208,7 +218,9 @@ class Workspace:
         return self._gathered(body.parts(sized=False), schemas.EXAMPLE_PARTS, re.compile("([0-9a-f-]{36})(?:[.](.+))?"))
 
     def _get_sessions(self, *, query, **_):
-        return 200, _page([self._session(one) for one in _named(self.sessions.values(), query)], query)
+        of = query.get("reference_dataset")
+        found = [one for one in _named(self.sessions.values(), query) if not of or one["reference_dataset_id"] in of]
+        return 200, _page([self._session(one) for one in found], query)
 
     def _get_session(self, identifier, **_):
         return 200, self._session(_found(self.sessions, identifier))
@@ -224,6 +236,13 @@ class Workspace:
     def _patch_session(self, identifier, *, body, **_):
         self.sessions[identifier] = _found(self.sessions, identifier) | body.document(schemas.CLOSING, self.invalid)
         return self._changed(200, self.sessions[identifier])
+
+    def _delete_session(self, identifier, **_):
+        _found(self.sessions, identifier)
+        for held in (self.runs, self.feedback):
+            for one in [one["id"] for one in held.values() if one["session_id"] == identifier]:
+                del held[one]
+        return self._changed(202, self.sessions.pop(identifier))
 
     def _post_runs(self, *, body, **_):
         return self._take_traces(body.parts(sized=True))
@@ -258,7 +277,10 @@ class Workspace:
         return 200, self._run(_found(self.runs, identifier))
 
     def _get_all_feedback(self, *, query, **_):
-        return 200, _page([one for one in self.feedback.values() if one["run_id"] in query.get("run", [one["run_id"]])], query)
+        wanted = {"run": "run_id", "session": "session_id", "key": "key", "comparative_experiment_id": "comparative_experiment_id"}
+        asked = {name: query[by] for by, name in wanted.items() if by in query}
+        found = [one for one in self.feedback.values() if all(one.get(name) in values for name, values in asked.items())]
+        return 200, _page([one for one in found if "session" not in query.get("level", []) or one["run_id"] is None], query)
 
     def _get_feedback(self, identifier, **_):
         return 200, _found(self.feedback, identifier)
