@@ -31,16 +31,18 @@ class Conflict(SinkError):
 class LangSmith:
     """A workspace of LangSmith. The key and the address come from the environment, as LangSmith's own SDK takes them.
 
-    `owner` tells workspaces apart without telling the key; `compresses` says whether forms of runs are sent compressed.
+    `owner` tells workspaces apart without telling the key, `place` tells the address too; `compresses` says whether forms of runs are
+    sent compressed.
     """
 
     def __init__(self) -> None:
         key = _setting("API_KEY")
-        if not key:
+        if not has_key():
             message = "LangSmith needs a key: set LANGSMITH_API_KEY; it is read from the environment alone"
             raise SinkError(message)
         self.address = (_setting("ENDPOINT") or _HOSTED).rstrip("/")
         self.owner = digest(f"{self.address} {_setting('WORKSPACE_ID')} {key}")
+        self.place = f"{self.address} {self.owner}"
         self.compresses = False
         self._client = _client(self.address, key)
 
@@ -195,6 +197,11 @@ def _said(response: Any) -> str:
     return BUILT_IN.text(" ".join(text.split()))[:_SHOWN] or "nothing"
 
 
-def owner_here() -> str:
-    """Return what tells the workspace of the environment apart, "" where there is no key: for looking at what would be sent."""
-    return LangSmith().owner if _setting("API_KEY") else ""
+def has_key() -> bool:
+    """Tell whether the environment has a key."""
+    return bool(_setting("API_KEY"))
+
+
+def hidden_here() -> frozenset[str]:
+    """Return the parts of runs that the environment says are not to be shown, as LangSmith's own SDK takes it."""
+    return frozenset(part for part in ("inputs", "outputs", "metadata") if _setting(f"HIDE_{part.upper()}") == "true")

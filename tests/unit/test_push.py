@@ -15,6 +15,7 @@ from harness.experiment import Experiment, Trial
 from harness.ledger import ledger_of
 from harness.mirror import Collection, Mirror, Redactions, dataset_id, runs_in, survey
 from harness.score import failed, passed, unscored
+from harness.sinks.parcel import Parcel
 from harness.sinks.push import Push
 from harness.sinks.sender import Sender
 from harness.trace import Crash, NodeStep, Place, RetrieverCall, ToolCall, Trace, Usage, WireCall
@@ -28,6 +29,7 @@ FAULTS = (
     Fault(429, retry_after_s=2),
     Fault(408),
     Fault(502, taken=True),
+    Fault(None, taken=True, runs=2),
 )
 
 
@@ -119,11 +121,12 @@ def an_experiment(trials, **fields):
     return Mirror(head, provenance, collection, survey(provenance, trials, lambda trial: True), "fail", ("route.accuracy",))
 
 
-def push(workspace, trials, *, known=frozenset(), notes=None, clock=None, within_s=1e6, mirror=None):
+def push(workspace, trials, *, known=frozenset(), notes=None, clock=None, within_s=1e6, mirror=None, reading=None, **of):
     """Push these trials once."""
     clock = clock or Clock()
     sender = Sender(InProcess(workspace), within_s=within_s, clock=clock, wait=clock.wait)
-    return Push(mirror or an_experiment(trials), sender, Notes() if notes is None else notes, lambda: iter(trials), lambda trial: (), known)
+    parcel = Parcel(mirror or an_experiment(trials), reading or (lambda: iter(trials)), lambda trial: (), **of)
+    return Push(parcel, sender, Notes() if notes is None else notes, known)
 
 
 def three():
@@ -385,6 +388,32 @@ def test_a_trace_that_was_taken_but_never_shows_is_told():
     assert push(workspace, trials, notes=notes, known=notes.known).run().is_complete
 
 
+def test_a_trace_of_which_a_part_was_taken_becomes_whole(whole):
+    """LangSmith takes no form with runs that it has: only those that are lacking are sent, each once, and the feedback by itself."""
+    untouched = Workspace()
+    push(untouched, three()).run()
+    first = untouched.log.index(("POST", "/runs/multipart"))
+    workspace = Workspace(plan=lambda number: Fault(202, taken=True, runs=3) if number == first else None)
+
+    arrival = push(workspace, three()).run()
+
+    assert (arrival.is_complete, arrival.sent, holds(workspace)) == (True, 3, whole)
+
+
+def test_a_trace_that_is_too_large_for_a_request_takes_several(monkeypatch):
+    """What belongs to a run stays together, the root goes first, and the whole is there as if it had been one request."""
+    trials = three()
+    expected = untroubled(trials)
+    monkeypatch.setattr("harness.mirror.call._BYTES_AT_ONCE", 1_000)
+    workspace = Workspace()
+
+    arrival = push(workspace, trials).run()
+
+    assert (arrival.is_complete, arrival.sent, workspace.invalid) == (True, 3, [])
+    assert workspace.log.count(("POST", "/runs/multipart")) > 2 * len(trials)
+    assert holds(workspace) == expected
+
+
 def test_feedback_that_a_server_left_out_is_sent_by_itself(whole):
     """A server may take the runs of a form and leave the feedback."""
     workspace, trials = Workspace(), three()
@@ -427,8 +456,7 @@ def test_an_experiment_becomes_the_baseline_once_it_is_whole():
     for take in (workspace._take_traces, taking, taking):
         workspace._take_traces = take
         changes = workspace.changes
-        pushed = push(workspace, trials)
-        pushed.is_baseline = True
+        pushed = push(workspace, trials, is_baseline=True)
         arrival = pushed.run()
         (dataset,) = workspace.datasets.values()
         assert dataset.get("baseline_experiment_id") == (pushed.mirror.id if arrival.is_complete else None)
@@ -471,8 +499,5 @@ def test_many_trials_are_never_held_at_once():
             ahead.append(number - len(workspace.log))
             yield trial
 
-    pushed = push(workspace, everything)
-    pushed.trials = reading
-
-    assert pushed.run().is_complete
+    assert push(workspace, everything, reading=reading).run().is_complete
     assert max(ahead) <= 16
