@@ -463,8 +463,9 @@ class InProcess:
     def __init__(self, workspace):
         self.workspace = workspace
 
-    def send(self, call):
+    def send(self, call, *, within_s):
         """Send a call once."""
+        assert within_s > 0
         body = encoded(call)
         headers = {"content-type": body.content_type} if body.content_type else {}
         try:

@@ -109,10 +109,10 @@ class _Pushed:
 
         remote = LangSmith()
         kept = store.PushFolder(self._folder.path, remote.place)
-        known = kept.acknowledged() if resume else frozenset()
-        if resume and not known:
-            message = f"nothing of experiment {self._head.id!r} was pushed to {remote.address} yet; push it without --resume"
+        if resume and not kept.is_begun:
+            message = f"no push of experiment {self._head.id!r} was begun; push it without --resume"
             raise UsageError(message)
+        known = kept.acknowledged() if resume else frozenset()
         sender = Sender(remote, within_s=within_s, clock=time.monotonic)
         parcels = self._parcels(remote.owner, remote.place, baseline=baseline, base=base)
         before = store.pages(self._folder.path)
@@ -158,9 +158,11 @@ class _Pushed:
         from harness.cassette.redact import BUILT_IN
 
         there, expected = sum(one.there for one in arrivals), sum(one.expected for one in arrivals)
+        state = "were taken" if any(one.is_believed for one in arrivals) else "are there"
         problem = next(one.problem for one in arrivals if one.problem)
-        spool = f"; {waiting} requests wait in {shown(kept.spool_path)}" if waiting else ""
-        line = f"push incomplete: {there} of {expected} traces are there: {problem}{spool}; go on with `harness push {self._head.id}`"
+        wait = "1 request waits" if waiting == 1 else f"{waiting:,} requests wait"
+        spool = f"; {wait} in {shown(kept.spool_path)}" if waiting else ""
+        line = f"push incomplete: {there:,} of {expected:,} traces {state}: {problem}{spool}; go on with `harness push {self._head.id}`"
         click.echo(f"harness: {BUILT_IN.text(line)}", err=True)
 
     def _mirrors(self, owner: str) -> "list[Mirror]":
@@ -283,5 +285,6 @@ def _refuse_namesakes(suites: "Sequence[SuiteProvenance]") -> None:
 
 def _tell(mirror: "Mirror", arrival: "Arrival") -> None:
     where = f": {arrival.url}" if arrival.url else ""
-    sent = f"{arrival.sent:,} sent now" if arrival.changes else "nothing had to be sent"
-    click.echo(f"{mirror.suite.name}: {arrival.there:,} of {arrival.expected:,} traces are in LangSmith ({sent}){where}")
+    sent = f" ({arrival.sent:,} sent now)" if arrival.changes else " (nothing had to be sent)" if arrival.is_complete else ""
+    state = "were taken by" if arrival.is_believed else "are in"
+    click.echo(f"{mirror.suite.name}: {arrival.there:,} of {arrival.expected:,} traces {state} LangSmith{sent}{where}")

@@ -34,10 +34,14 @@ class Notes(Protocol):
 
 @dataclasses.dataclass(slots=True)
 class Arrival:
-    """What became of a push: the traces that are there of those that should be, those sent now, and the first problem."""
+    """What became of a push: the traces that are there of those that should be, those sent now, and the first problem.
+
+    Unless they were looked for and `is_seen`, those that are there are only known to have been taken.
+    """
 
     expected: int
     there: int = 0
+    is_seen: bool = False
     sent: int = 0
     changes: int = 0
     problem: str = ""
@@ -47,6 +51,11 @@ class Arrival:
     def is_complete(self) -> bool:
         """Tell whether everything is there."""
         return self.there == self.expected and not self.problem
+
+    @property
+    def is_believed(self) -> bool:
+        """Tell whether traces are only known to have been taken."""
+        return self.there > 0 and not self.is_seen
 
 
 class _Sent(NamedTuple):
@@ -240,22 +249,27 @@ class Push:
         if not lost:
             self._complete_feedback()
             return
-        self.arrival.problem = self.arrival.problem or f"{self.sender.remote.address}: {lost} traces were taken, but are not there"
+        taken = "1 trace was taken, but is" if lost == 1 else f"{lost:,} traces were taken, but are"
+        self.arrival.problem = self.arrival.problem or f"{self.sender.remote.address}: {taken} not there"
 
     def _lost(self) -> int:
         """Look until every run is there, as LangSmith may take its time after it has taken them; return how many traces lack some."""
         lost: list[str] = []
-        for pause_s in _LOOKS_S:
-            if pause_s:
-                self.sender.pause(pause_s)
-            self._there = self._reading.runs(self.mirror.id, until=self.mirror.until)
-            lost = [trace for trial in self.parcel.trials() if self._there[trace := self.mirror.trace_id(trial)] < runs_in(trial)]
-            if not lost or self.arrival.problem:
-                break
-        self.arrival.there = self.arrival.expected - len(lost)
-        for trace in lost:
-            self.notes.note(f"trace {trace}", "missing")
-            self._done.discard(f"trace {trace}")
+        self.arrival.is_seen = False
+        try:
+            for pause_s in _LOOKS_S:
+                if pause_s:
+                    self.sender.pause(pause_s)
+                self._there = self._reading.runs(self.mirror.id, until=self.mirror.until)
+                self.arrival.is_seen = True
+                lost = [trace for trial in self.parcel.trials() if self._there[trace := self.mirror.trace_id(trial)] < runs_in(trial)]
+                if not lost or self.arrival.problem:
+                    break
+        finally:
+            self.arrival.there = self.arrival.expected - len(lost)
+            for trace in lost:
+                self.notes.note(f"trace {trace}", "missing")
+                self._done.discard(f"trace {trace}")
         return len(lost)
 
     def _complete_feedback(self) -> None:

@@ -89,3 +89,44 @@ def test_what_the_environment_hides_is_not_sent(ran, hub, monkeypatch, part):
     assert ("case" in kept) == (part != "metadata")
     assert kept >= {"usage_metadata", "example_version"}
     assert "(nothing had to be sent)" in ran.harness("push").out
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ftp://there", "http://", "http://there:port", "http://[there"])
+def test_an_endpoint_that_is_no_address_is_one_line(ran, monkeypatch, address):
+    """Nothing is tried, and nothing is written."""
+    monkeypatch.setenv("LANGSMITH_API_KEY", KEY)
+    monkeypatch.setenv("LANGSMITH_ENDPOINT", address)
+
+    answer = ran.harness("push")
+
+    line = f"harness: LANGSMITH_ENDPOINT: {address!r} is no address; it begins with https:// or http://\n"
+    assert (answer.code, answer.out, answer.err) == (2, "", line)
+    assert not list((ran.root / "reports" / "experiments").glob("*/push"))
+
+
+def test_a_page_in_the_place_of_an_answer_ends_the_push(ran, hub):
+    """What a proxy says with 200 is no acknowledgement: nothing of it is believed."""
+    hub.fails = {("POST", "/datasets"): (200, "<html>sign in</html>")}
+
+    answer = ran.harness("push")
+
+    (ledger,) = (ran.root / "reports" / "experiments").glob("*/push/ledger.jsonl")
+    assert (answer.code, answer.err.count("\n")) == (8, 1)
+    assert f"{hub.address}: it did not answer with JSON; look at LANGSMITH_ENDPOINT" in answer.err
+    assert answer.out == "agent: 0 of 2 traces are in LangSmith\nagent@other: 0 of 2 traces are in LangSmith\n"
+    assert ledger.read_text() == ""
+
+
+def test_a_push_that_was_cut_off_before_anything_was_taken_is_resumed(ran, hub):
+    """There is nothing to go on from, and everything to send; a push that was never begun is another thing."""
+    hub.workspace.plan = lambda _: Fault(401)
+    assert ran.harness("push").code == 8
+    hub.workspace.plan = lambda _: None
+
+    answer = ran.harness("push", "--resume")
+
+    assert (answer.code, answer.err) == (0, "")
+    assert ran.harness("run", "--variant", "default").code == 0
+    refused = ran.harness("push", "--resume")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "was begun; push it without --resume" in refused.err

@@ -303,7 +303,7 @@ def _killing(workspace, last, *, taken):
         (Fault(401), "the key is not accepted (401); look at LANGSMITH_API_KEY"),
         (Fault(403), "the key may not do this (403); look at its workspace and its rights"),
         (Fault(429), "too many requests (429); given up after 10 attempts"),
-        (Fault(429, retry_after_s=3600), "too many requests (429); the time of 600 s is over (--within)"),
+        (Fault(429, retry_after_s=3600), "too many requests (429); it asks to wait 3600 s, which is more than is left of 600 s (--within)"),
         (Fault(503), "GET /datasets?name=d&limit=1 answered 503: out of order; given up after 10 attempts"),
     ],
     ids=["unreachable", "401", "403", "429", "429-for-an-hour", "503"],
@@ -386,6 +386,50 @@ def test_a_trace_that_was_taken_but_never_shows_is_told():
 
     workspace._take_traces = taking
     assert push(workspace, trials, notes=notes, known=notes.known).run().is_complete
+
+
+@pytest.mark.parametrize("within_s", [5, 40])
+def test_what_was_looked_for_and_is_not_there_is_not_claimed(within_s):
+    """However short the time is: what the last look did not show is not there, and is lacking; the ledger no longer has it."""
+    workspace, clock, notes = Workspace(), Clock(), Notes()
+    workspace._take_traces = lambda parts: (202, {})
+    pushed = push(workspace, three(), notes=notes, clock=clock, within_s=within_s)
+
+    arrival = pushed.run()
+
+    assert (arrival.there, arrival.is_seen, arrival.is_complete) == (0, True, False)
+    assert arrival.problem.endswith(f"not everything that was sent can be seen; the time of {within_s} s is over (--within)")
+    assert [call.key for call in pushed.lacking() if call.key.startswith("trace")] == [
+        key for key, state in notes.items() if state == "missing"
+    ]
+    assert not [key for key in notes.known if key.startswith("trace")]
+
+
+def test_what_was_not_looked_for_is_only_believed():
+    """A server that fails before the look at the end leaves it open whether what it took is there."""
+    workspace, trials = Workspace(), three()
+    pushed = push(workspace, trials)
+    workspace._get_feedback = lambda *_, **__: (403, {})
+
+    arrival = pushed.run()
+
+    assert (arrival.there, arrival.is_believed, arrival.is_complete) == (3, True, False)
+
+
+def test_no_answer_is_waited_for_longer_than_the_time_that_is_left():
+    """A remote is told how long it may take."""
+    workspace, clock, left = Workspace(plan=lambda number: Fault(None)), Clock(), []
+    pushed = push(workspace, three(), clock=clock, within_s=3)
+    sending = pushed.sender.remote.send
+
+    def send(call, *, within_s):
+        left.append(within_s)
+        return sending(call, within_s=within_s)
+
+    pushed.sender.remote.send = send
+    pushed.run()
+
+    assert left == [3.0, 2.5, 1.5]
 
 
 def test_a_trace_of_which_a_part_was_taken_becomes_whole(whole):
