@@ -13,6 +13,7 @@ from harness.cassette.redact import BUILT_IN
 from harness.dataset import Case, Dataset
 from harness.experiment import Experiment
 from harness.mirror import Collection, Mirror, Redactions, dataset_id, encoded, runs_in, survey
+from harness.sinks.parcel import Parcel
 from harness.sinks.push import Push
 from harness.sinks.sender import Reply, Sender
 from harness.trace import NodeStep, Place, ToolCall, Trace, Usage, WireCall
@@ -30,7 +31,7 @@ class Forgetful(InProcess):
         self._said = {}
         self.bytes = 0
 
-    def send(self, call):
+    def send(self, call, *, within_s):
         """Take a trace, tell of those that were taken, and leave the rest to the double."""
         path, query = urlsplit(call.path).path, parse_qs(urlsplit(call.path).query)
         if path == "/runs/multipart":
@@ -45,7 +46,7 @@ class Forgetful(InProcess):
             return Reply(200, {"runs": rows, "cursors": {"next": str(start + _PAGE) if start + _PAGE < len(self._said) else None}})
         if (call.method, path) == ("GET", "/feedback"):
             return Reply(200, [{"id": one} for trace in query["run"] for one in self._said[trace]])
-        return super().send(call)
+        return super().send(call, within_s=within_s)
 
 
 def _trace():
@@ -76,7 +77,7 @@ def _pushed(count):
     remote, noted = Forgetful(), set()
     notes = type("Notes", (), {"note": staticmethod(lambda key, state="sent": noted.add(key))})
     sender = Sender(remote, within_s=1e6, clock=time.monotonic)
-    arrival = Push(mirror, sender, notes, lambda: _trials(count), lambda one: ()).run()
+    arrival = Push(Parcel(mirror, lambda: _trials(count), lambda one: ()), sender, notes).run()
     assert (arrival.is_complete, arrival.sent) == (True, count), arrival
     return remote.bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
 

@@ -3,7 +3,7 @@
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,15 +15,15 @@ from harness.cli.project import CONFIG_HERE, prompts_folder, redaction
 from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from harness.cassette.exchange import Exchange
     from harness.dataset import Dataset
     from harness.experiment import Experiment, SuiteProvenance, Trial
     from harness.gate import Summary
-    from harness.mirror import Mirror
-    from harness.sinks.push import Arrival, Compared, Push
-    from harness.sinks.sender import Sender
+    from harness.mirror import Call, Mirror
+    from harness.sinks.parcel import Compared, Parcel
+    from harness.sinks.push import Arrival, Push
     from harness.store import ExperimentFolder, PushFolder
 
 WITHIN = click.option(
@@ -65,7 +65,9 @@ def push(
     folder, head = stored(config, experiment)
     project = _Pushed(config, folder, head, failing=failing, tags=frozenset(tags))
     base = stored(config, compare_with) if compare_with else None
-    return project.print_requests() if dry_run else project.send(resume=resume, baseline=baseline, base=base, within_s=within)
+    if dry_run:
+        return project.print_requests(baseline=baseline, base=base)
+    return project.send(resume=resume, baseline=baseline, base=base, within_s=within)
 
 
 class _Pushed:
@@ -85,14 +87,15 @@ class _Pushed:
         self._summaries: Sequence[Summary] = ()
         self._tagged: dict[str, frozenset[str]] = {}
 
-    def print_requests(self) -> int:
+    def print_requests(self, *, baseline: bool, base: "tuple[ExperimentFolder, Experiment] | None") -> int:
         """Print what would be sent to a workspace that has none of it yet."""
         from harness.mirror import written
-        from harness.sinks.langsmith import owner_here
+        from harness.sinks.langsmith import LangSmith, has_key
 
-        for mirror in self._mirrors(owner_here()):
-            for call in mirror.calls(self._trials(mirror.suite), self._exchanges(), {}):
-                click.echo(written(call))
+        remote = LangSmith() if has_key() else None
+        parcels = self._parcels(remote.owner if remote else "", remote.place if remote else None, baseline=baseline, base=base)
+        for call in _once(call for parcel in parcels for call in parcel.calls({})):
+            click.echo(written(call))
         return int(ExitCode.PASS)
 
     def send(self, *, resume: bool, baseline: bool, base: "tuple[ExperimentFolder, Experiment] | None", within_s: float) -> int:
@@ -100,43 +103,48 @@ class _Pushed:
         from harness import store
         from harness.mirror import written
         from harness.sinks.langsmith import LangSmith
+        from harness.sinks.push import Push
         from harness.sinks.reading import Reading
         from harness.sinks.sender import Sender
 
         remote = LangSmith()
-        there = f"{remote.address} {remote.owner}"
-        kept = store.PushFolder(self._folder.path, there)
-        known = kept.acknowledged() if resume else frozenset()
-        if resume and not known:
-            message = f"nothing of experiment {self._head.id!r} was pushed to {remote.address} yet; push it without --resume"
+        kept = store.PushFolder(self._folder.path, remote.place)
+        if resume and not kept.is_begun:
+            message = f"no push of experiment {self._head.id!r} was begun; push it without --resume"
             raise UsageError(message)
+        known = kept.acknowledged() if resume else frozenset()
         sender = Sender(remote, within_s=within_s, clock=time.monotonic)
-        mirrors = self._mirrors(remote.owner)
-        compared = _compared(base, there, mirrors) if base else {}
+        parcels = self._parcels(remote.owner, remote.place, baseline=baseline, base=base)
         before = store.pages(self._folder.path)
         with kept.noting():
-            pushes = [
-                self._push(mirror, sender, kept, known=known, is_baseline=is_first and baseline, compared=compared.get(mirror.suite.name))
-                for mirror, is_first in _first_of_dataset(mirrors)
-            ]
+            pushes = [Push(parcel, sender, kept, known) for parcel in parcels]
             remote.learn(Reading(sender))
             arrivals = [push.run() for push in pushes]
-            waiting = kept.write_spool(written(call) for push in pushes if not push.arrival.is_complete for call in push.lacking())
+            lacking = (call for push in pushes if not push.arrival.is_complete for call in push.lacking())
+            waiting = kept.write_spool(map(written, _once(lacking)))
             kept.write_redacted([list(one) for one in self._redactions.found])
             self._note_pages(pushes, kept)
         if store.pages(self._folder.path) != before:
             write_beside(self._folder, self._head, self._summaries, self._config)
-        for mirror, arrival in zip(mirrors, arrivals, strict=True):
-            _tell(mirror, arrival)
+        for parcel, arrival in zip(parcels, arrivals, strict=True):
+            _tell(parcel.mirror, arrival)
         if all(arrival.is_complete for arrival in arrivals):
             return int(ExitCode.PASS)
         self._tell_incomplete(arrivals, waiting, kept)
         return int(ExitCode.PUSH_INCOMPLETE)
 
-    def _push(self, mirror: "Mirror", sender: "Sender", kept: "PushFolder", **how: Any) -> "Push":
-        from harness.sinks.push import Push
+    def _parcels(
+        self, owner: str, place: str | None, *, baseline: bool, base: "tuple[ExperimentFolder, Experiment] | None"
+    ) -> "list[Parcel]":
+        """Return what is to be sent for the workspace of an owner; at `place` the other experiment has to be."""
+        from harness.sinks.parcel import Parcel
 
-        return Push(mirror, sender, kept, partial(self._trials, mirror.suite), self._exchanges(), **how)
+        mirrors = self._mirrors(owner)
+        compared = _compared(base, place, mirrors) if base else {}
+        return [
+            Parcel(mirror, partial(self._trials, mirror.suite), self._exchanges(), is_first and baseline, compared.get(mirror.suite.name))
+            for mirror, is_first in _first_of_dataset(mirrors)
+        ]
 
     def _note_pages(self, pushes: "Sequence[Push]", kept: "PushFolder") -> None:
         """Note where whole suites have arrived: by that reports lead there, and other experiments are compared with them."""
@@ -150,13 +158,16 @@ class _Pushed:
         from harness.cassette.redact import BUILT_IN
 
         there, expected = sum(one.there for one in arrivals), sum(one.expected for one in arrivals)
+        state = "were taken" if any(one.is_believed for one in arrivals) else "are there"
         problem = next(one.problem for one in arrivals if one.problem)
-        spool = f"; {waiting} requests wait in {shown(kept.spool_path)}" if waiting else ""
-        line = f"push incomplete: {there} of {expected} traces are there: {problem}{spool}; go on with `harness push {self._head.id}`"
+        wait = "1 request waits" if waiting == 1 else f"{waiting:,} requests wait"
+        spool = f"; {wait} in {shown(kept.spool_path)}" if waiting else ""
+        line = f"push incomplete: {there:,} of {expected:,} traces {state}: {problem}{spool}; go on with `harness push {self._head.id}`"
         click.echo(f"harness: {BUILT_IN.text(line)}", err=True)
 
     def _mirrors(self, owner: str) -> "list[Mirror]":
         from harness.mirror import Collection, Mirror, dataset_id, survey
+        from harness.sinks.langsmith import hidden_here
 
         _refuse_namesakes(self._head.suites)
         self._summaries = judged(self._config, self._folder, self._head)
@@ -168,9 +179,8 @@ class _Pushed:
             verdict = verdicts[suite.name]
             collection = Collection(dataset_id(owner, dataset.name), dataset, self._redactions)
             prompts = tuple(self._address(name, version) for name, version in sorted(suite.prompts.items()))
-            mirrors.append(
-                Mirror(self._head, suite, collection, found, verdict.verdict, tuple(verdict.reasons), self._selection(), prompts)
-            )
+            said = (verdict.verdict, tuple(verdict.reasons), self._selection(), prompts, hidden_here())
+            mirrors.append(Mirror(self._head, suite, collection, found, *said))
         wanted = [mirror for mirror in mirrors if mirror.survey.trials]
         if not wanted:
             message = f"experiment {self._head.id!r} has no trial to push{f' ({self._selection()})' if self._selection() else ''}"
@@ -227,10 +237,19 @@ class _Pushed:
         return lambda trial: played.exchanges(trial)[0]
 
 
-def _compared(base: "tuple[ExperimentFolder, Experiment]", there: str, mirrors: "Sequence[Mirror]") -> "dict[str, Compared]":
+def _once(calls: "Iterable[Call]") -> "Iterator[Call]":
+    """Yield each call once: those that make a dataset are the same for all experiments over it."""
+    seen: set[str] = set()
+    for call in calls:
+        if call.key not in seen:
+            seen.add(call.key)
+            yield call
+
+
+def _compared(base: "tuple[ExperimentFolder, Experiment]", there: str | None, mirrors: "Sequence[Mirror]") -> "dict[str, Compared]":
     """Return what each suite is compared with; UsageError where one of them was not pushed whole, or is the same experiment."""
     from harness import store
-    from harness.sinks.push import Compared
+    from harness.sinks.parcel import Compared
 
     folder, head = base
     known = store.pages(folder.path, there)
@@ -266,5 +285,6 @@ def _refuse_namesakes(suites: "Sequence[SuiteProvenance]") -> None:
 
 def _tell(mirror: "Mirror", arrival: "Arrival") -> None:
     where = f": {arrival.url}" if arrival.url else ""
-    sent = f"{arrival.sent:,} sent now" if arrival.changes else "nothing had to be sent"
-    click.echo(f"{mirror.suite.name}: {arrival.there:,} of {arrival.expected:,} traces are in LangSmith ({sent}){where}")
+    sent = f" ({arrival.sent:,} sent now)" if arrival.changes else " (nothing had to be sent)" if arrival.is_complete else ""
+    state = "were taken by" if arrival.is_believed else "are in"
+    click.echo(f"{mirror.suite.name}: {arrival.there:,} of {arrival.expected:,} traces {state} LangSmith{sent}{where}")

@@ -6,12 +6,11 @@ from functools import cached_property
 from typing import Any
 
 from harness.dataset import Dataset
-from harness.mirror.call import Call, json_bytes
+from harness.mirror.call import Call, grouped
 from harness.mirror.examples import Example, example_of, is_same
 from harness.mirror.redaction import Redactions
 
 EXAMPLES_AT_ONCE = 100
-_BYTES_AT_ONCE = 10_000_000  # LangSmith takes 20 MB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,23 +56,8 @@ class Collection:
 
     def _in_groups(self, examples: Iterable[Example]) -> Iterator[Call]:
         path = f"/v1/platform/datasets/{self.id}/examples"
-        for some in _groups(examples):
-            yield Call(f"examples {some[0].id}", "POST", path, parts=tuple(part for one in some for part in one.parts))
-
-
-def _groups(examples: Iterable[Example]) -> Iterator[list[Example]]:
-    """Yield examples together, as many as one request may hold by their number and their size."""
-    some: list[Example] = []
-    size = 0
-    for one in examples:
-        own = sum(len(json_bytes(part.value)) for part in one.parts)
-        if some and (len(some) == EXAMPLES_AT_ONCE or size + own > _BYTES_AT_ONCE):
-            yield some
-            some, size = [], 0
-        some.append(one)
-        size += own
-    if some:
-        yield some
+        for parts in grouped((one.parts for one in examples), EXAMPLES_AT_ONCE):
+            yield Call(f"examples {parts[0].name}", "POST", path, parts=parts)
 
 
 def commit_tag(commit: str) -> str:

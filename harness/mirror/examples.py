@@ -50,11 +50,16 @@ def example_of(case: Case, dataset: str) -> Example:
 
 
 def is_same(example: Example, served: Mapping[str, Any]) -> bool:
-    """Tell whether LangSmith has an example as it is here."""
+    """Tell whether LangSmith has an example as it is here, as far as it tells of it."""
     metadata = dict(served.get("metadata") or {})
-    split = metadata.pop(_SPLIT, [_BASE])
-    there = [served.get("inputs") or {}, served.get("outputs") or {}, metadata, sorted([split] if isinstance(split, str) else split)]
-    return json_bytes([example.inputs, example.outputs, example.metadata, sorted(example.split)]) == json_bytes(there)
+    split = sorted(_splits(metadata.pop(_SPLIT, None)))
+    there = [served.get("inputs") or {}, served.get("outputs") or {}, metadata]
+    return split in ([], sorted(example.split)) and json_bytes([example.inputs, example.outputs, example.metadata]) == json_bytes(there)
+
+
+def _splits(told: Any) -> list[str]:
+    """Return the names of splits, of which there may be one without a list."""
+    return [told] if isinstance(told, str) else list(told or [])
 
 
 def case_rows(served: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -72,7 +77,7 @@ def _foreign(one: Mapping[str, Any], metadata: dict[str, Any], split: Any) -> di
 
 def _ours(one: Mapping[str, Any], metadata: dict[str, Any], split: Any, own: dict[str, Any]) -> dict[str, Any]:
     inputs = one.get("inputs") or {}
-    tags = [split] if isinstance(split, str) else split or []
+    tags = _splits(split)
     tags = own.pop("tags", []) if tags == [_BASE] else tags
     row = {"id": own.pop("case", one["id"]), "inputs": inputs.get("input") if own.pop("wrapped", False) else inputs, **own}
     return {**row, "expected": one.get("outputs") or {}, "metadata": metadata, "tags": tags}

@@ -2,9 +2,8 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 
-from harness.experiment import Trial
 from harness.mirror import Call, Pairing
 from harness.sinks.reading import Reading
 from harness.sinks.sender import Reply, Sender, Stopped
@@ -14,12 +13,12 @@ _ASKED = 20
 
 @dataclasses.dataclass(frozen=True)
 class Comparing:
-    """Makes a comparison; `own` and `others` read the trials of both sides, `noted` takes each call that was acknowledged."""
+    """Makes a comparison with these outcomes; `done` takes the keys of what is there, `noted` each call that was acknowledged."""
 
     pairing: Pairing
+    outcomes: Iterator[tuple[str, Call]]
     sender: Sender
-    own: Callable[[], Iterable[Trial]]
-    others: Callable[[], Iterable[Trial]]
+    done: set[str]
     noted: Callable[[Call, Reply], None]
 
     def run(self) -> None:
@@ -30,14 +29,14 @@ class Comparing:
             why = "is not there any more" if base is None else "is over another dataset there"
             message = f"{self.sender.remote.address}: experiment {self.pairing.base.id!r} {why}, so they cannot be compared"
             raise Stopped(message)
-        if reading.comparison(self.pairing.mirror.collection.id, self.pairing.id) is None:
-            self._send(self.pairing.making())
-        said = itertools.chain.from_iterable(self.pairing.pairs(self.own(), self.others()))
-        while some := list(itertools.islice(said, _ASKED)):
+        making = self.pairing.making()
+        self._send(making, is_there=reading.comparison(self.pairing.mirror.collection.id, self.pairing.id) is not None)
+        while some := list(itertools.islice(self.outcomes, _ASKED)):
             there = reading.feedback_of([run for run, _ in some])
             for _, call in some:
-                if call.key.rpartition(" ")[2] not in there:
-                    self._send(call)
+                self._send(call, is_there=call.key.rpartition(" ")[2] in there)
 
-    def _send(self, call: Call) -> None:
-        self.noted(call, self.sender.change(call))
+    def _send(self, call: Call, *, is_there: bool) -> None:
+        if not is_there:
+            self.noted(call, self.sender.change(call))
+        self.done.add(call.key)

@@ -66,6 +66,10 @@ class Reading:
         """Return how many runs each trace of an experiment has, which all began before `until`."""
         return Counter(one["trace_id"] for one in runs_of(self.sender, Asked(COUNTED, session=session, until=until)))
 
+    def runs_of(self, trace: str, session: str) -> frozenset[str]:
+        """Return the ids of the runs that a trace of an experiment has."""
+        return frozenset(one["id"] for one in runs_of(self.sender, Asked(COUNTED, session=session, trace=trace)))
+
     def trace(self, run: str, *, project: str = "") -> list[dict[str, Any]]:
         """Return all runs of a trace by the id of its root; Stopped where there is none, or where it is that of a run inside of another."""
         if self.sender.has_newer_runs_only and not project:
@@ -91,7 +95,7 @@ class Reading:
             asked = urlencode({**query, "limit": _PAGE, "offset": offset}, doseq=True)
             page = self._list(self._get(f"{path}?{asked}") or [], path)
             yield from page
-            if len(page) < _PAGE:
+            if len(page) != _PAGE:
                 return
             offset += _PAGE
 

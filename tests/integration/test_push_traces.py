@@ -14,7 +14,7 @@ def test_a_trace_there_becomes_a_case_that_passes(world, service, by):
 
     answer = world.harness("import", "langsmith", source, "--suite", "agent", "--expect", "path")
 
-    assert (answer.code, answer.out, answer.err) == (0, f"agent: case '{root}': 1 exchanges\n", "")
+    assert (answer.code, answer.out, answer.err) == (0, f"agent: case '{root}': 1 exchange\n", "")
     assert world.harness("run", "--filter", root).code == 0
     assert (world.trial().played, world.trial().unused, world.trial().outcome) == (1, 0, "pass")
     assert world.trial().trace.nodes == ("classify", "letter")

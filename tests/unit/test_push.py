@@ -15,6 +15,7 @@ from harness.experiment import Experiment, Trial
 from harness.ledger import ledger_of
 from harness.mirror import Collection, Mirror, Redactions, dataset_id, runs_in, survey
 from harness.score import failed, passed, unscored
+from harness.sinks.parcel import Parcel
 from harness.sinks.push import Push
 from harness.sinks.sender import Sender
 from harness.trace import Crash, NodeStep, Place, RetrieverCall, ToolCall, Trace, Usage, WireCall
@@ -28,6 +29,7 @@ FAULTS = (
     Fault(429, retry_after_s=2),
     Fault(408),
     Fault(502, taken=True),
+    Fault(None, taken=True, runs=2),
 )
 
 
@@ -119,11 +121,12 @@ def an_experiment(trials, **fields):
     return Mirror(head, provenance, collection, survey(provenance, trials, lambda trial: True), "fail", ("route.accuracy",))
 
 
-def push(workspace, trials, *, known=frozenset(), notes=None, clock=None, within_s=1e6, mirror=None):
+def push(workspace, trials, *, known=frozenset(), notes=None, clock=None, within_s=1e6, mirror=None, reading=None, **of):
     """Push these trials once."""
     clock = clock or Clock()
     sender = Sender(InProcess(workspace), within_s=within_s, clock=clock, wait=clock.wait)
-    return Push(mirror or an_experiment(trials), sender, Notes() if notes is None else notes, lambda: iter(trials), lambda trial: (), known)
+    parcel = Parcel(mirror or an_experiment(trials), reading or (lambda: iter(trials)), lambda trial: (), **of)
+    return Push(parcel, sender, Notes() if notes is None else notes, known)
 
 
 def three():
@@ -300,7 +303,7 @@ def _killing(workspace, last, *, taken):
         (Fault(401), "the key is not accepted (401); look at LANGSMITH_API_KEY"),
         (Fault(403), "the key may not do this (403); look at its workspace and its rights"),
         (Fault(429), "too many requests (429); given up after 10 attempts"),
-        (Fault(429, retry_after_s=3600), "too many requests (429); the time of 600 s is over (--within)"),
+        (Fault(429, retry_after_s=3600), "too many requests (429); it asks to wait 3600 s, which is more than is left of 600 s (--within)"),
         (Fault(503), "GET /datasets?name=d&limit=1 answered 503: out of order; given up after 10 attempts"),
     ],
     ids=["unreachable", "401", "403", "429", "429-for-an-hour", "503"],
@@ -385,6 +388,76 @@ def test_a_trace_that_was_taken_but_never_shows_is_told():
     assert push(workspace, trials, notes=notes, known=notes.known).run().is_complete
 
 
+@pytest.mark.parametrize("within_s", [5, 40])
+def test_what_was_looked_for_and_is_not_there_is_not_claimed(within_s):
+    """However short the time is: what the last look did not show is not there, and is lacking; the ledger no longer has it."""
+    workspace, clock, notes = Workspace(), Clock(), Notes()
+    workspace._take_traces = lambda parts: (202, {})
+    pushed = push(workspace, three(), notes=notes, clock=clock, within_s=within_s)
+
+    arrival = pushed.run()
+
+    assert (arrival.there, arrival.is_seen, arrival.is_complete) == (0, True, False)
+    assert arrival.problem.endswith(f"not everything that was sent can be seen; the time of {within_s} s is over (--within)")
+    assert [call.key for call in pushed.lacking() if call.key.startswith("trace")] == [
+        key for key, state in notes.items() if state == "missing"
+    ]
+    assert not [key for key in notes.known if key.startswith("trace")]
+
+
+def test_what_was_not_looked_for_is_only_believed():
+    """A server that fails before the look at the end leaves it open whether what it took is there."""
+    workspace, trials = Workspace(), three()
+    pushed = push(workspace, trials)
+    workspace._get_feedback = lambda *_, **__: (403, {})
+
+    arrival = pushed.run()
+
+    assert (arrival.there, arrival.is_believed, arrival.is_complete) == (3, True, False)
+
+
+def test_no_answer_is_waited_for_longer_than_the_time_that_is_left():
+    """A remote is told how long it may take."""
+    workspace, clock, left = Workspace(plan=lambda number: Fault(None)), Clock(), []
+    pushed = push(workspace, three(), clock=clock, within_s=3)
+    sending = pushed.sender.remote.send
+
+    def send(call, *, within_s):
+        left.append(within_s)
+        return sending(call, within_s=within_s)
+
+    pushed.sender.remote.send = send
+    pushed.run()
+
+    assert left == [3.0, 2.5, 1.5]
+
+
+def test_a_trace_of_which_a_part_was_taken_becomes_whole(whole):
+    """LangSmith takes no form with runs that it has: only those that are lacking are sent, each once, and the feedback by itself."""
+    untouched = Workspace()
+    push(untouched, three()).run()
+    first = untouched.log.index(("POST", "/runs/multipart"))
+    workspace = Workspace(plan=lambda number: Fault(202, taken=True, runs=3) if number == first else None)
+
+    arrival = push(workspace, three()).run()
+
+    assert (arrival.is_complete, arrival.sent, holds(workspace)) == (True, 3, whole)
+
+
+def test_a_trace_that_is_too_large_for_a_request_takes_several(monkeypatch):
+    """What belongs to a run stays together, the root goes first, and the whole is there as if it had been one request."""
+    trials = three()
+    expected = untroubled(trials)
+    monkeypatch.setattr("harness.mirror.call._BYTES_AT_ONCE", 1_000)
+    workspace = Workspace()
+
+    arrival = push(workspace, trials).run()
+
+    assert (arrival.is_complete, arrival.sent, workspace.invalid) == (True, 3, [])
+    assert workspace.log.count(("POST", "/runs/multipart")) > 2 * len(trials)
+    assert holds(workspace) == expected
+
+
 def test_feedback_that_a_server_left_out_is_sent_by_itself(whole):
     """A server may take the runs of a form and leave the feedback."""
     workspace, trials = Workspace(), three()
@@ -427,8 +500,7 @@ def test_an_experiment_becomes_the_baseline_once_it_is_whole():
     for take in (workspace._take_traces, taking, taking):
         workspace._take_traces = take
         changes = workspace.changes
-        pushed = push(workspace, trials)
-        pushed.is_baseline = True
+        pushed = push(workspace, trials, is_baseline=True)
         arrival = pushed.run()
         (dataset,) = workspace.datasets.values()
         assert dataset.get("baseline_experiment_id") == (pushed.mirror.id if arrival.is_complete else None)
@@ -471,8 +543,5 @@ def test_many_trials_are_never_held_at_once():
             ahead.append(number - len(workspace.log))
             yield trial
 
-    pushed = push(workspace, everything)
-    pushed.trials = reading
-
-    assert pushed.run().is_complete
+    assert push(workspace, everything, reading=reading).run().is_complete
     assert max(ahead) <= 16
