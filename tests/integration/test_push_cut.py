@@ -3,7 +3,9 @@
 Tests that take `service` run against the double and, where there is a key, against LangSmith itself.
 """
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,9 +13,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from langsmith_double import Fault
+from langsmith_double import Fault, Workspace
+from langsmith_service import play
 
 from harness.sinks import sender
+from harness.sinks.langsmith import LangSmith
 
 ROOT = Path(__file__).parents[2]
 KILLED = """
@@ -55,6 +59,49 @@ def test_a_push_that_is_killed_goes_on(served, service, resume):
     assert sorted(service.roots(experiment.id, 6)) == [f"case-{number:03d}" for number in range(6)]
     assert [one.id for one in service.experiments()] == [experiment.id]
     assert "(nothing had to be sent)" in served.harness("push").out
+
+
+class Killed(BaseException):
+    """Ends the command, as a signal does."""
+
+
+def _push_until(world, monkeypatch, last):
+    """Push, and end after the answer to a request, by its number; return how many there were."""
+    asked, send = [], LangSmith.send
+
+    def sending(remote, call, **how):
+        if len(asked) > last:
+            raise Killed
+        asked.append(call)
+        reply = send(remote, call, **how)
+        if len(asked) > last:
+            raise Killed
+        return reply
+
+    with monkeypatch.context() as patch, contextlib.suppress(Killed):
+        patch.setattr(LangSmith, "send", sending)
+        assert world.harness("push").code == 0
+    return len(asked)
+
+
+def _held(workspace):
+    return [workspace.datasets, workspace.examples, workspace.sessions, workspace.runs, workspace.feedback]
+
+
+def test_a_push_that_ends_after_any_request_is_resumed(world, hub, monkeypatch):
+    """Whatever was the last thing that LangSmith took, and before the ledger has it: --resume ends as if nothing had been."""
+    play(world, cases=2)
+    requests = _push_until(world, monkeypatch, last=1_000)
+    whole = _held(hub.workspace)
+    for last in range(requests):
+        shutil.rmtree(folder(world) / "push")
+        hub.workspace = Workspace()
+        _push_until(world, monkeypatch, last)
+
+        answer = world.harness("push", "--resume")
+
+        assert (answer.code, answer.err, hub.workspace.invalid) == (0, "", []), last
+        assert _held(hub.workspace) == whole, last
 
 
 def test_a_push_that_cannot_arrive_exits_with_8_and_keeps_what_did_not_go(ran, hub):

@@ -267,8 +267,9 @@ class Killed(BaseException):
     """Ends the process, as a signal does."""
 
 
-def test_killed_at_any_request_it_goes_on(whole):
-    """However far a push came, the next one that knows its ledger ends as an untroubled one does."""
+@pytest.mark.parametrize("knows", [True, False], ids=["ledger", "anew"])
+def test_killed_at_any_request_it_goes_on(whole, knows):
+    """However far a push came, the next one ends as an untroubled one does, whether it knows the ledger of the first or not."""
     counting = Workspace()
     push(counting, three()).run()
     for last in range(len(counting.log)):
@@ -276,9 +277,9 @@ def test_killed_at_any_request_it_goes_on(whole):
             workspace, notes = Workspace(), Notes()
             with pytest.raises(Killed):
                 push(_killing(workspace, last, taken=taken), three(), notes=notes).run()
-            arrival = push(workspace, three(), notes=notes, known=notes.known).run()
+            arrival = push(workspace, three(), notes=notes, known=notes.known if knows else frozenset()).run()
             assert arrival.is_complete, (last, arrival)
-            assert holds(workspace) == whole, last
+            assert (holds(workspace), workspace.invalid) == (whole, []), last
 
 
 def _killing(workspace, last, *, taken):
