@@ -1,7 +1,8 @@
 """LangSmith's API: the SDK's client as the transport, each request once and for a bounded time, each failure one line."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -41,6 +42,9 @@ class LangSmith:
         key = _setting("API_KEY")
         if not has_key():
             message = "LangSmith needs a key: set LANGSMITH_API_KEY; it is read from the environment alone"
+            raise SinkError(message)
+        if not (key.isascii() and key.isprintable()):
+            message = "LANGSMITH_API_KEY: it holds a character that no key has, such as the end of a line"
             raise SinkError(message)
         self.address = _address()
         self.owner = digest(f"{self.address} {_setting('WORKSPACE_ID')} {key}")
@@ -170,19 +174,37 @@ def _is_address(text: str) -> bool:
 
 
 def _client(address: str, key: str) -> Any:
-    """Return a client that starts no thread and asks nothing of itself."""
-    from langsmith import Client  # noqa: PLC0415, costs half a second
+    """Return a client that starts no thread, asks nothing of itself, and goes by nothing that is set for tracing."""
+    from langsmith import Client, utils  # noqa: PLC0415, costs half a second
     from urllib3.util import Retry  # noqa: PLC0415, comes with it
 
     connect_s, read_s = TIMEOUT_S
-    return Client(
-        api_url=address,
-        api_key=key,
-        auto_batch_tracing=False,
-        info={},
-        retry_config=Retry(total=0, raise_on_status=False),
-        timeout_ms=(round(connect_s * 1000), round(read_s * 1000)),
-    )
+    try:
+        with _without("LANGSMITH_RUNS_ENDPOINTS"):  # where else an agent is traced to
+            return Client(
+                api_url=address,
+                api_key=key,
+                auto_batch_tracing=False,
+                info={},
+                retry_config=Retry(total=0, raise_on_status=False),
+                timeout_ms=(round(connect_s * 1000), round(read_s * 1000)),
+                tracing_mode="langsmith",
+                tracing_sampling_rate=1.0,
+            )
+    except (utils.LangSmithError, ValueError, OSError) as error:
+        message = f"the environment does not suit LangSmith's SDK: {BUILT_IN.text(' '.join(str(error).split()))}"
+        raise SinkError(message) from None
+
+
+@contextlib.contextmanager
+def _without(name: str) -> Iterator[None]:
+    """Hide a variable of the environment in this block."""
+    value = os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ[name] = value
 
 
 def _response(error: BaseException) -> Any:

@@ -212,7 +212,7 @@ class Push:
         self._make_sure(self.mirror.close_call(version), lambda: (reading.session(session) or {}).get("end_time") is not None)
         commit = self.mirror.head.commit or ""
         tag = self.mirror.collection.tagging(commit, version)
-        if tag is not None:
+        if tag is not None and version is not None:
             self._make_sure(tag, lambda: reading.has_tag(self.mirror.collection.id, commit_tag(commit)))
         verdict = self.mirror.verdict_call()
         self._make_sure(verdict, lambda: reading.feedback(verdict.key.rpartition(" ")[2]) is not None)
