@@ -1,5 +1,6 @@
 """`harness push`: a stored experiment into LangSmith."""
 
+import shlex
 import time
 from functools import partial
 from pathlib import Path
@@ -67,7 +68,10 @@ def push(
     base = stored(config, compare_with) if compare_with else None
     if dry_run:
         return project.print_requests(baseline=baseline, base=base)
-    return project.send(resume=resume, baseline=baseline, base=base, within_s=within)
+    flags = {"--failing": failing, "--baseline": baseline, "--compare-with": compare_with}
+    options = [word for name, value in flags.items() if value for word in ([name] if value is True else [name, str(value)])]
+    again = shlex.join(["harness", "push", head.id, *options, *(word for tag in tags for word in ("--tag", tag))])
+    return project.send(resume=resume, baseline=baseline, base=base, within_s=within, again=again)
 
 
 class _Pushed:
@@ -98,8 +102,8 @@ class _Pushed:
             click.echo(written(call))
         return int(ExitCode.PASS)
 
-    def send(self, *, resume: bool, baseline: bool, base: "tuple[ExperimentFolder, Experiment] | None", within_s: float) -> int:
-        """Send it, say what became of it, and keep what did not go."""
+    def send(self, *, resume: bool, baseline: bool, base: "tuple[ExperimentFolder, Experiment] | None", within_s: float, again: str) -> int:
+        """Send it, say what became of it, and keep what did not go; `again` is the command that goes on."""
         from harness import store
         from harness.mirror import written
         from harness.sinks.langsmith import LangSmith
@@ -130,7 +134,7 @@ class _Pushed:
             _tell(parcel.mirror, arrival)
         if all(arrival.is_complete for arrival in arrivals):
             return int(ExitCode.PASS)
-        self._tell_incomplete(arrivals, waiting, kept)
+        _tell_incomplete(arrivals, waiting, kept, again)
         return int(ExitCode.PUSH_INCOMPLETE)
 
     def _parcels(
@@ -153,17 +157,6 @@ class _Pushed:
         for push in pushes:
             if push.arrival.is_complete and not self._selection():
                 kept.note_page(push.mirror.suite.name, store.Page(push.mirror.id, push.arrival.url))
-
-    def _tell_incomplete(self, arrivals: "Sequence[Arrival]", waiting: int, kept: "PushFolder") -> None:
-        from harness.cassette.redact import BUILT_IN
-
-        there, expected = sum(one.there for one in arrivals), sum(one.expected for one in arrivals)
-        state = "were taken" if any(one.is_believed for one in arrivals) else "are there"
-        problem = next(one.problem for one in arrivals if one.problem)
-        wait = "1 request waits" if waiting == 1 else f"{waiting:,} requests wait"
-        spool = f"; {wait} in {shown(kept.spool_path)}" if waiting else ""
-        line = f"push incomplete: {there:,} of {expected:,} traces {state}: {problem}{spool}; go on with `harness push {self._head.id}`"
-        click.echo(f"harness: {BUILT_IN.text(line)}", err=True)
 
     def _mirrors(self, owner: str) -> "list[Mirror]":
         from harness.mirror import Collection, Mirror, dataset_id, survey
@@ -288,3 +281,15 @@ def _tell(mirror: "Mirror", arrival: "Arrival") -> None:
     sent = f" ({arrival.sent:,} sent now)" if arrival.changes else " (nothing had to be sent)" if arrival.is_complete else ""
     state = "were taken by" if arrival.is_believed else "are in"
     click.echo(f"{mirror.suite.name}: {arrival.there:,} of {arrival.expected:,} traces {state} LangSmith{sent}{where}")
+
+
+def _tell_incomplete(arrivals: "Sequence[Arrival]", waiting: int, kept: "PushFolder", again: str) -> None:
+    from harness.cassette.redact import BUILT_IN
+
+    there, expected = sum(one.there for one in arrivals), sum(one.expected for one in arrivals)
+    state = "were taken" if any(one.is_believed for one in arrivals) else "are there"
+    problem = next(one.problem for one in arrivals if one.problem)
+    wait = "1 request waits" if waiting == 1 else f"{waiting:,} requests wait"
+    spool = f"; {wait} in {shown(kept.spool_path)}" if waiting else ""
+    line = f"push incomplete: {there:,} of {expected:,} traces {state}: {problem}{spool}; go on with `{again}`"
+    click.echo(f"harness: {BUILT_IN.text(line)}", err=True)

@@ -48,8 +48,8 @@ class Collection:
             yield call._replace(key=f"changed {call.key}", method="PATCH")
 
     def tagging(self, commit: str | None, version: str | None) -> Call | None:
-        """Return the request that tags a version with the commit; None where one of them is not known."""
-        if commit is None or version is None:
+        """Return the request that tags a version with the commit; None without one. The version is None as long as it is not known."""
+        if commit is None:
             return None
         document: dict[str, Any] = {"as_of": version, "tag": commit_tag(commit)}
         return Call(f"tag {self.id} {commit}", "PUT", f"/datasets/{self.id}/tags", document)

@@ -4,24 +4,25 @@ Every step asks first and sends what is lacking, so that a push can be cut off a
 """
 
 import dataclasses
+import itertools
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from harness.errors import SinkError
 from harness.experiment import Trial
 from harness.mirror import Call, Mirror, Pairing, commit_tag, runs_in
 from harness.sinks.comparing import Comparing
+from harness.sinks.courier import LOOKS_S, Courier
 from harness.sinks.datasets import DatasetPush
 from harness.sinks.parcel import Parcel
-from harness.sinks.reading import Reading
+from harness.sinks.reading import RUNS_AT_ONCE, Reading
 from harness.sinks.sender import Refused, Reply, Sender, Stopped
 
 AT_ONCE = 4
 _WINDOW = 3 * AT_ONCE
-_LOOKS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
-_RUNS_ASKED = 20
 
 
 class Notes(Protocol):
@@ -98,7 +99,8 @@ class Push:
         try:
             self._steps()
         except SinkError as problem:
-            self.sender.stop(str(problem))
+            if not isinstance(problem, Refused):  # another suite may go
+                self.sender.stop(str(problem))
             self.arrival.problem = self.arrival.problem or str(problem)
             self.arrival.there = sum(map(self._is_there, self.parcel.trials()))
         return self.arrival
@@ -109,10 +111,7 @@ class Push:
         if not is_new:
             self._there = self._reading.runs(self.mirror.id, until=self.mirror.until)
         self._send_traces()
-        version = max(self._versions.values(), default=None)
-        self._close(version)
-        self._tag(version)
-        self._say_verdict()
+        self._finish()
         self._verify()
         if self.parcel.is_baseline and self.arrival.is_complete:
             self._make_baseline()
@@ -120,7 +119,7 @@ class Push:
             self._compare(self.parcel.pairing)
 
     def _compare(self, pairing: Pairing) -> None:
-        Comparing(pairing, self.parcel.outcomes(), self.sender, self._done, self._note).run()
+        Comparing(pairing, self.parcel.outcomes(), self._courier).run()
         if self.arrival.url:
             self.arrival.url += f"%2C{pairing.session}&comparativeExperiment={pairing.id}"
 
@@ -129,14 +128,9 @@ class Push:
         calls = self.parcel.calls(self._versions, lacks=lambda trial: not self._is_there(trial))
         return (call for call in calls if call.key not in self._done)
 
-    def _send(self, call: Call) -> Reply:
-        reply = self.sender.change(call)
-        self._note(call, reply)
-        return reply
-
-    def _note(self, call: Call, reply: Reply) -> None:
-        self._count(call, reply)
-        self._done.add(call.key)
+    @property
+    def _courier(self) -> Courier:
+        return Courier(self.sender, self._count, self._done)
 
     def _count(self, call: Call, reply: Reply) -> None:
         self.notes.note(call.key)
@@ -155,7 +149,7 @@ class Push:
         if self._reading.session(self.mirror.id) is not None:
             self._done.add(self.mirror.session_call().key)
             return False
-        reply = self._send(self.mirror.session_call())
+        reply = self._courier.send(self.mirror.session_call())
         if reply.is_there_already and self._reading.session(self.mirror.id) is None:
             message = f"{self.sender.remote.address}: another experiment is called {self.mirror.name!r} already"
             raise Stopped(message)
@@ -211,34 +205,27 @@ class Push:
             if not sent.replies.cancel() and sent.replies.exception() is None:
                 self._settle(sent)
 
-    def _close(self, version: str | None) -> None:
-        call = self.mirror.close_call(version)
-        session = self._reading.session(self.mirror.id) or {}
-        if session.get("end_time") is None:
-            self._send(call)
-        self._done.add(call.key)
-
-    def _tag(self, version: str | None) -> None:
-        commit = self.mirror.head.commit
-        call = self.mirror.collection.tagging(commit, version)
-        if call is None or commit is None:
-            return
-        if not self._reading.has_tag(self.mirror.collection.id, commit_tag(commit)):
-            self._send(call)
-        self._done.add(call.key)
-
-    def _say_verdict(self) -> None:
-        call = self.mirror.verdict_call()
-        if self._reading.feedback(call.key.rpartition(" ")[2]) is None:
-            self._send(call)
-        self._done.add(call.key)
+    def _finish(self) -> None:
+        """Close the experiment, tag what it was run on, and say the verdict."""
+        reading, session = self._reading, self.mirror.id
+        version = max(self._versions.values(), default=None)
+        self._make_sure(self.mirror.close_call(version), lambda: (reading.session(session) or {}).get("end_time") is not None)
+        commit = self.mirror.head.commit or ""
+        tag = self.mirror.collection.tagging(commit, version)
+        if tag is not None and version is not None:
+            self._make_sure(tag, lambda: reading.has_tag(self.mirror.collection.id, commit_tag(commit)))
+        verdict = self.mirror.verdict_call()
+        self._make_sure(verdict, lambda: reading.feedback(verdict.key.rpartition(" ")[2]) is not None)
 
     def _make_baseline(self) -> None:
-        found = self._reading.dataset(self.mirror.collection.name) or {}
-        call = self.mirror.baseline_call()
-        if found.get("baseline_experiment_id") != self.mirror.id:
-            self._send(call)
-        self._done.add(call.key)
+        name = self.mirror.collection.name
+        self._make_sure(
+            self.mirror.baseline_call(),
+            lambda: (self._reading.dataset(name) or {}).get("baseline_experiment_id") == self.mirror.id,
+        )
+
+    def _make_sure(self, call: Call, is_there: Callable[[], bool]) -> None:
+        self._courier.bring([call], lambda: {call.key} if is_there() else ())
 
     def _verify(self) -> None:
         """Look whether every run and every feedback is there; what was taken and is not, whole or in part, is sent once more."""
@@ -257,7 +244,7 @@ class Push:
         lost: list[str] = []
         self.arrival.is_seen = False
         try:
-            for pause_s in _LOOKS_S:
+            for pause_s in LOOKS_S:
                 if pause_s:
                     self.sender.pause(pause_s)
                 self._there = self._reading.runs(self.mirror.id, until=self.mirror.until)
@@ -274,18 +261,8 @@ class Push:
 
     def _complete_feedback(self) -> None:
         """Send the feedback that is not there: a server may take runs without what came with them."""
-        some: list[Trial] = []
-        for trial in self.parcel.trials():
-            some.append(trial)
-            if len(some) == _RUNS_ASKED:
-                self._complete_feedback_of(some)
-                some = []
-        if some:
-            self._complete_feedback_of(some)
-
-    def _complete_feedback_of(self, trials: Sequence[Trial]) -> None:
-        there = self._reading.feedback_of([self.mirror.trace_id(trial) for trial in trials])
-        for trial in trials:
-            for said in self.mirror.feedback_calls(trial):
-                if said.key.rpartition(" ")[2] not in there:
-                    self._send(said)
+        trials = iter(self.parcel.trials())
+        while some := list(itertools.islice(trials, RUNS_AT_ONCE)):
+            traces = [self.mirror.trace_id(trial) for trial in some]
+            calls = [said for trial in some for said in self.mirror.feedback_calls(trial)]
+            self._courier.bring(calls, partial(self._reading.feedback_of, traces))

@@ -11,6 +11,8 @@ from harness.sinks.runs import COUNTED, WHOLE, Asked, runs_of
 from harness.sinks.sender import Sender, Stopped
 
 _PAGE = 100
+RUNS_AT_ONCE = 20
+"""Of how many runs the feedback is asked for in one question."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,8 +52,8 @@ class Reading:
         return found if isinstance(found, dict) else None
 
     def feedback_of(self, runs: Sequence[str]) -> frozenset[str]:
-        """Return the ids of the feedback on these runs."""
-        return frozenset(one["id"] for one in self._pages("/feedback", {"run": runs}))
+        """Return the keys of the calls that bring the feedback which is on these runs."""
+        return frozenset(f"feedback {one['id']}" for one in self._pages("/feedback", {"run": runs}))
 
     def has_tag(self, dataset: str, tag: str) -> bool:
         """Tell whether a version of a dataset has this tag."""

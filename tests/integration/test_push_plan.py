@@ -38,7 +38,7 @@ def printed(world, *arguments):
 
 
 def test_a_dry_run_prints_every_request_once_with_its_baseline_and_comparison(ran, hub):
-    """What is printed is what is sent then, but for the tag of a version that nobody knows before."""
+    """What is printed is what is sent then."""
     assert ran.harness("push").code == 0
     assert ran.harness("run", "--variant", "default", "--variant", "other").code == 0
     before, asked = len(hub.workspace.writes), len(hub.asked)
@@ -68,6 +68,7 @@ def test_a_comparison_that_does_not_go_is_in_the_spool(ran, hub):
     assert (answer.code, answer.err.count("\n")) == (8, 1)
     assert "push incomplete: 2 of 2 traces are there: " in answer.err
     assert f"; {len(spooled)} requests wait in " in answer.err
+    assert answer.err.endswith(f" --compare-with {ran.first}`\n")
     assert {json.loads(line)["path"] for line in spooled} == {"/feedback"}
     hub.workspace.plan = lambda _: None
     assert ran.harness("push", "--compare-with", ran.first).code == 0
@@ -130,3 +131,61 @@ def test_a_push_that_was_cut_off_before_anything_was_taken_is_resumed(ran, hub):
     refused = ran.harness("push", "--resume")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert "was begun; push it without --resume" in refused.err
+
+
+@pytest.mark.parametrize("status", [302, 307])
+def test_a_server_that_leads_elsewhere_is_not_followed(ran, hub, status):
+    """The key and the bodies go to the address that was named, and to no other."""
+    with langsmith() as other:
+        hub.moved = status, f"{other.address}/sessions"
+
+        answer = ran.harness("push")
+
+        assert other.asked == []
+    assert (answer.code, answer.err.count("\n")) == (8, 1)
+    assert f"{hub.address}: it answered {status} and leads to 127.0.0.1, which is not followed; look at LANGSMITH_ENDPOINT" in answer.err
+
+
+def test_a_push_goes_on_with_another_key(ran, hub, monkeypatch):
+    """A key that was renewed opens the same workspace, and what was acknowledged there stays so."""
+    hub.workspace.plan = lambda _: Fault(403) if len(hub.workspace.runs) > 1 else None
+    assert ran.harness("push").code == 8
+    hub.workspace.plan = lambda _: None
+    hub.key = f"{KEY}-renewed"
+    monkeypatch.setenv("LANGSMITH_API_KEY", hub.key)
+
+    answer = ran.harness("push", "--resume")
+
+    assert (answer.code, answer.err) == (0, "")
+    assert len(hub.workspace.datasets) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LANGSMITH_RUNS_ENDPOINTS", '[{"api_url": "http://127.0.0.1:9", "api_key": "k"}]'),
+        ("LANGSMITH_TRACING_SAMPLING_RATE", "0.0"),
+        ("LANGSMITH_TRACING_SAMPLING_RATE", "seldom"),
+        ("LANGSMITH_TRACING_MODE", "otel"),
+        ("LANGSMITH_OTEL_ENABLED", "true"),
+        ("LANGSMITH_TRACING", "true"),
+    ],
+)
+def test_what_is_set_for_tracing_does_not_matter(ran, hub, monkeypatch, name, value):
+    """A push goes where it is told to, whole, whatever the environment says of how an agent is traced."""
+    monkeypatch.setenv(name, value)
+
+    answer = ran.harness("push")
+
+    assert (answer.code, answer.err) == (0, "")
+    assert len([run for run in hub.workspace.runs.values() if "parent_run_id" not in run]) == 4
+
+
+def test_a_key_with_the_end_of_a_line_is_one_line(ran, hub, monkeypatch):
+    """It could not be sent; the line names the variable and shows nothing of it."""
+    monkeypatch.setenv("LANGSMITH_API_KEY", f"{KEY[:20]}\n{KEY[20:]}")
+
+    answer = ran.harness("push")
+
+    said = "harness: LANGSMITH_API_KEY: it holds a character that no key has, such as the end of a line\n"
+    assert (answer.code, answer.err, hub.asked) == (2, said, [])

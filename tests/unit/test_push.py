@@ -417,6 +417,51 @@ def test_what_was_not_looked_for_is_only_believed():
     assert (arrival.there, arrival.is_believed, arrival.is_complete) == (3, True, False)
 
 
+@pytest.mark.parametrize("target", ["/feedback", "/tags", "/sessions/"])
+def test_what_was_taken_and_lost_is_sent_once_more(whole, target):
+    """The verdict, the tag of the version and the close of the experiment are looked for like the traces."""
+    workspace, trials = Workspace(), three()
+    routed, lost = workspace._routed, []
+
+    def losing(method, path, query, body):
+        if method != "GET" and target in path and not lost:
+            lost.append(path)
+            return 200, {}
+        return routed(method, path, query, body)
+
+    workspace._routed = losing
+
+    arrival = push(workspace, trials).run()
+
+    assert (len(lost), arrival.is_complete) == (1, True)
+    assert holds(workspace) == whole
+    assert workspace.tags
+
+
+def test_what_stays_away_is_told():
+    """A server that takes the verdict again and again, and never has it, is not believed."""
+    workspace, trials = Workspace(), three()
+    workspace._post_feedback = lambda *_, **__: (200, {})
+    pushed = push(workspace, trials)
+
+    arrival = pushed.run()
+
+    assert arrival.problem == "memory://langsmith: POST /feedback was taken, but what it brings is not there"
+    assert [call.key for call in pushed.lacking()] == [pushed.mirror.verdict_call().key]
+
+
+def test_what_is_refused_stops_no_other_suite():
+    """The sender may send on for others, unless it is of no use."""
+    workspace, trials = Workspace(), three()
+    workspace._post_session = lambda *_, **__: (422, {"detail": "no such field"})
+    pushed = push(workspace, trials)
+
+    arrival = pushed.run()
+
+    assert arrival.problem == "memory://langsmith: POST /sessions answered 422: no such field"
+    assert Push(pushed.parcel, pushed.sender, Notes()).run().problem == arrival.problem
+
+
 def test_no_answer_is_waited_for_longer_than_the_time_that_is_left():
     """A remote is told how long it may take."""
     workspace, clock, left = Workspace(plan=lambda number: Fault(None)), Clock(), []
