@@ -578,6 +578,41 @@ def test_an_edited_case_becomes_a_new_version_of_its_example():
     assert run["extra"]["metadata"]["example_version"] == example["modified_at"]
 
 
+@pytest.mark.parametrize("told", ["beside", "not"])
+def test_splits_are_compared_as_far_as_they_are_told(told):
+    """A server may tell the splits of an example beside its metadata, or not at all: what was sent is not sent again."""
+    workspace, trials = Workspace(), three()
+    reading = workspace._get_examples
+
+    def elsewhere(**asked):
+        status, examples = reading(**asked)
+        metadata = [{name: value for name, value in one["metadata"].items() if name != "dataset_split"} for one in examples]
+        beside = [{"split": one["metadata"]["dataset_split"]} if told == "beside" else {} for one in examples]
+        return status, [{**one, "metadata": own} | split for one, own, split in zip(examples, metadata, beside, strict=True)]
+
+    workspace._get_examples = elsewhere
+
+    arrivals = [push(workspace, trials).run() for _ in range(2)]
+
+    assert [(arrival.is_complete, arrival.changes > 0) for arrival in arrivals] == [(True, True), (True, False)]
+
+
+def test_examples_that_do_not_become_what_was_sent_are_named():
+    """A change is made once, however long it is looked for; the line says which case, and in what."""
+    workspace, trials = Workspace(), three()
+    storing = workspace._store_examples
+
+    def store(dataset, found):
+        return storing(dataset, {name: {**one, "outputs": {"rounded": 1}} for name, one in found.items()})
+
+    workspace._store_examples = store
+
+    arrival = push(workspace, trials).run()
+
+    assert arrival.problem == "memory://langsmith: the examples of 'd' do not become what was sent: case 'c0' has other outputs"
+    assert [method for method, target in workspace.log if target.endswith("/examples")] == ["POST", "PATCH"]
+
+
 def test_an_experiment_becomes_the_baseline_once_it_is_whole():
     """What is not there in full is no baseline; a second push finds it to be so and changes nothing."""
     workspace, trials = Workspace(), three()
