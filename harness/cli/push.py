@@ -143,10 +143,10 @@ class _Pushed:
         """Return what is to be sent for the workspace of an owner; at `place` the other experiment has to be."""
         from harness.sinks.parcel import Parcel
 
-        mirrors = self._mirrors(owner)
+        mirrors, exchanges = self._mirrors(owner), self._exchanges()
         compared = _compared(base, place, mirrors) if base else {}
         return [
-            Parcel(mirror, partial(self._trials, mirror.suite), self._exchanges(), is_first and baseline, compared.get(mirror.suite.name))
+            Parcel(mirror, partial(self._trials, mirror.suite), exchanges, is_first and baseline, compared.get(mirror.suite.name))
             for mirror, is_first in _first_of_dataset(mirrors)
         ]
 
@@ -168,7 +168,7 @@ class _Pushed:
         mirrors = []
         for suite in self._head.suites:
             dataset = self._dataset(suite)
-            found = survey(suite, self._folder.trials(), self._wants)
+            found = survey(self._trials(suite))
             verdict = verdicts[suite.name]
             collection = Collection(dataset_id(owner, dataset.name), dataset, self._redactions)
             prompts = tuple(self._address(name, version) for name, version in sorted(suite.prompts.items()))
@@ -218,9 +218,7 @@ class _Pushed:
         return is_tagged and not (self._failing and trial.outcome == "pass")
 
     def _trials(self, suite: "SuiteProvenance") -> "Iterator[Trial]":
-        for trial in self._folder.trials():
-            if (trial.suite, trial.variant) == (suite.suite, suite.variant) and self._wants(trial):
-                yield trial
+        return filter(self._wants, self._folder.trials_in(suite.suite, suite.variant))
 
     def _exchanges(self) -> "Callable[[Trial], Sequence[Exchange]]":
         """Return what reads the exchanges that a trial was played from; none where the cassettes are others now."""
@@ -251,11 +249,12 @@ def _compared(base: "tuple[ExperimentFolder, Experiment]", there: str | None, mi
             why = "is the one that is pushed" if head.id == mirror.head.id else f"has no suite {mirror.suite.name!r} in LangSmith"
             message = f"--compare-with: experiment {head.id!r} {why}; push another first, whole"
             raise UsageError(message)
-    return {mirror.suite.name: Compared(head, known[mirror.suite.name].session, partial(_of, folder, mirror.suite)) for mirror in mirrors}
-
-
-def _of(folder: "ExperimentFolder", suite: "SuiteProvenance") -> "Iterator[Trial]":
-    return (trial for trial in folder.trials() if (trial.suite, trial.variant) == (suite.suite, suite.variant))
+    return {
+        mirror.suite.name: Compared(
+            head, known[mirror.suite.name].session, partial(folder.trials_in, mirror.suite.suite, mirror.suite.variant)
+        )
+        for mirror in mirrors
+    }
 
 
 def _first_of_dataset(mirrors: "Sequence[Mirror]") -> "Iterator[tuple[Mirror, bool]]":

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.dataset import Dataset
 from harness.mirror.call import Call, grouped
-from harness.mirror.examples import Example, example_of, is_same
+from harness.mirror.examples import Example, difference, example_of
 from harness.mirror.redaction import Redactions
 
 EXAMPLES_AT_ONCE = 100
@@ -44,8 +44,17 @@ class Collection:
         """Yield the requests that add what is not among the served examples, by id, and change what is other there: a new version."""
         own = self.examples.values()
         yield from self._in_groups(one for one in own if one.id not in served)
-        for call in self._in_groups(one for one in own if one.id in served and not is_same(one, served[one.id])):
+        for call in self._in_groups(one for one in own if one.id in served and difference(one, served[one.id])):
             yield call._replace(key=f"changed {call.key}", method="PATCH")
+
+    def problem(self, served: Mapping[str, Mapping[str, Any]]) -> str:
+        """Return which case the served examples lack, or have otherwise, and in what; "" where they have all as they are here."""
+        for one in self.examples.values():
+            if one.id not in served:
+                return f"case {one.case!r} is not there"
+            if other := difference(one, served[one.id]):
+                return f"case {one.case!r} has other {other}"
+        return ""
 
     def tagging(self, commit: str | None, version: str | None) -> Call | None:
         """Return the request that tags a version with the commit; None without one. The version is None as long as it is not known."""

@@ -49,12 +49,22 @@ def example_of(case: Case, dataset: str) -> Example:
     )
 
 
-def is_same(example: Example, served: Mapping[str, Any]) -> bool:
-    """Tell whether LangSmith has an example as it is here, as far as it tells of it."""
+def difference(example: Example, served: Mapping[str, Any]) -> str:
+    """Return what LangSmith has otherwise of an example than it is here, as far as it tells of it; "" where it is the same."""
+    metadata, split = _parted(served)
+    parts = (
+        ("inputs", example.inputs, served.get("inputs") or {}),
+        ("outputs", example.outputs, served.get("outputs") or {}),
+        ("metadata", example.metadata, metadata),
+        ("splits", sorted(example.split), sorted(_splits(split)) or sorted(example.split)),
+    )
+    return next((name for name, here, there in parts if json_bytes(here) != json_bytes(there)), "")
+
+
+def _parted(served: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Return the metadata of an example, and its splits, which LangSmith puts among them."""
     metadata = dict(served.get("metadata") or {})
-    split = sorted(_splits(metadata.pop(_SPLIT, None)))
-    there = [served.get("inputs") or {}, served.get("outputs") or {}, metadata]
-    return split in ([], sorted(example.split)) and json_bytes([example.inputs, example.outputs, example.metadata]) == json_bytes(there)
+    return metadata, metadata.pop(_SPLIT, served.get("split"))
 
 
 def _splits(told: Any) -> list[str]:
@@ -65,8 +75,7 @@ def _splits(told: Any) -> list[str]:
 def case_rows(served: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield examples as rows of a dataset file: one that was pushed from here as the case it was, another by its own id."""
     for one in served:
-        metadata = dict(one.get("metadata") or {})
-        split = metadata.pop(_SPLIT, None)
+        metadata, split = _parted(one)
         own = metadata.pop(_OWN, None)
         yield _foreign(one, metadata, split) if not isinstance(own, dict) else _ours(one, metadata, split, dict(own))
 

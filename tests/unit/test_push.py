@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import pytest
@@ -118,7 +118,7 @@ def an_experiment(trials, **fields):
     known = {"id": "20261121-120000-01", "started_at": "2026-11-21T12:00:00+00:00", "finished_at": "2026-11-21T12:00:01+00:00"}
     head = Experiment(**{**known, "commit": "0123abcd", "suites": (provenance,), **fields})
     collection = Collection(dataset_id("o", "d"), dataset, Redactions(BUILT_IN))
-    return Mirror(head, provenance, collection, survey(provenance, trials, lambda trial: True), "fail", ("route.accuracy",))
+    return Mirror(head, provenance, collection, survey(trials), "fail", ("route.accuracy",))
 
 
 def push(workspace, trials, *, known=frozenset(), notes=None, clock=None, within_s=1e6, mirror=None, reading=None, **of):
@@ -194,6 +194,47 @@ def test_calls_stand_in_the_nodes_that_made_them():
         ("lookup", "answer"),
         ("docs", "answer"),
     }
+
+
+def a_step(node, *, start_s, duration_s=0.0, **place):
+    """Return a step."""
+    return NodeStep(place=Place(node=node, **place), start_s=start_s, duration_s=duration_s)
+
+
+def test_a_step_of_a_subgraph_stands_in_the_visit_that_it_is_of():
+    """Where one visit begins at the moment when the one before it ends, in another turn even, the order of the steps tells them apart."""
+    inner = {"namespace": ("team",)}
+    steps = (
+        a_step("team", start_s=0.0, duration_s=1.0, visit=1, step=1),
+        a_step("ask", start_s=0.0, visit=1, step=1, **inner),
+        a_step("team", start_s=1.0, duration_s=1.0, visit=2, step=2),
+        a_step("ask", start_s=1.0, visit=2, step=1, **inner),
+        a_step("team", start_s=2.0, duration_s=1.0, visit=3, step=3, turn=2),
+        a_step("ask", start_s=2.0, visit=3, step=1, turn=2, **inner),
+    )
+    workspace, trial = Workspace(), a_trial(0)
+    push(workspace, [trial.model_copy(update={"trace": Trace(steps=steps, duration_s=3.0)})]).run()
+    runs = workspace.runs
+
+    found = {
+        run["extra"]["metadata"]["visit"]: runs[run["parent_run_id"]]["extra"]["metadata"]["visit"]
+        for run in runs.values()
+        if run["name"] == "ask"
+    }
+
+    assert found == {1: 1, 2: 2, 3: 3}
+
+
+def test_runs_that_begin_at_one_moment_stay_in_their_order():
+    """LangSmith orders runs by their time and then by their id: nodes without a call take no time, and still follow one another."""
+    names = [f"node {number}" for number in range(40)]
+    steps = tuple(a_step(name, start_s=0.0, visit=1, step=number) for number, name in enumerate(names, start=1))
+    workspace, trial = Workspace(), a_trial(0)
+    push(workspace, [trial.model_copy(update={"trace": Trace(steps=steps, duration_s=0.0)})]).run()
+
+    in_order = sorted(workspace.runs.values(), key=lambda run: run["dotted_order"])
+
+    assert [run["name"] for run in in_order] == ["s", *names]
 
 
 def test_times_are_the_recorded_ones():
@@ -538,6 +579,41 @@ def test_an_edited_case_becomes_a_new_version_of_its_example():
     assert run["extra"]["metadata"]["example_version"] == example["modified_at"]
 
 
+@pytest.mark.parametrize("told", ["beside", "not"])
+def test_splits_are_compared_as_far_as_they_are_told(told):
+    """A server may tell the splits of an example beside its metadata, or not at all: what was sent is not sent again."""
+    workspace, trials = Workspace(), three()
+    reading = workspace._get_examples
+
+    def elsewhere(**asked):
+        status, examples = reading(**asked)
+        metadata = [{name: value for name, value in one["metadata"].items() if name != "dataset_split"} for one in examples]
+        beside = [{"split": one["metadata"]["dataset_split"]} if told == "beside" else {} for one in examples]
+        return status, [{**one, "metadata": own} | split for one, own, split in zip(examples, metadata, beside, strict=True)]
+
+    workspace._get_examples = elsewhere
+
+    arrivals = [push(workspace, trials).run() for _ in range(2)]
+
+    assert [(arrival.is_complete, arrival.changes > 0) for arrival in arrivals] == [(True, True), (True, False)]
+
+
+def test_examples_that_do_not_become_what_was_sent_are_named():
+    """A change is made once, however long it is looked for; the line says which case, and in what."""
+    workspace, trials = Workspace(), three()
+    storing = workspace._store_examples
+
+    def store(dataset, found):
+        return storing(dataset, {name: {**one, "outputs": {"rounded": 1}} for name, one in found.items()})
+
+    workspace._store_examples = store
+
+    arrival = push(workspace, trials).run()
+
+    assert arrival.problem == "memory://langsmith: the examples of 'd' do not become what was sent: case 'c0' has other outputs"
+    assert [method for method, target in workspace.log if target.endswith("/examples")] == ["POST", "PATCH"]
+
+
 def test_an_experiment_becomes_the_baseline_once_it_is_whole():
     """What is not there in full is no baseline; a second push finds it to be so and changes nothing."""
     workspace, trials = Workspace(), three()
@@ -577,6 +653,21 @@ def test_nothing_secret_leaves():
 
     assert not any(key.encode() in body for body in workspace.bodies)
     assert {one.kind for one in pushed.mirror.collection.redactions.found} >= {"openai-key"}
+
+
+def test_no_secret_leaves_by_the_name_of_a_field():
+    """Only the heads of what is sent keep their ids and times: a field of the user's that is called so is content, and so are tags."""
+    key, workspace, trial = "sk-proj-" + "aB3dE6gH9jK2" * 4, Workspace(), a_trial(0)
+    fields = dict.fromkeys(("id", "session_id", "run_id", "start_time", "created_at"), key)
+    dataset = Dataset(name="d", cases=(Case(id="c0", inputs=fields, metadata=fields, tags=(key, "t")),))
+    mirror = an_experiment([trial])
+    collection = replace(mirror.collection, dataset=dataset)
+    trial = trial.model_copy(update={"trace": trial.trace.model_copy(update={"state": fields})})
+
+    assert push(workspace, [trial], mirror=replace(mirror, collection=collection)).run().is_complete
+
+    assert not any(key.encode() in body for body in workspace.bodies)
+    assert workspace.invalid == []
 
 
 def test_many_trials_are_never_held_at_once():
