@@ -79,7 +79,7 @@ def _pushed(count):
     """Push so many trials; return the bytes that were sent, and the most memory that this process ever had."""
     dataset = Dataset(name="d", cases=tuple(Case(id=f"c{number}", inputs={"n": number}) for number in range(_CASES)))
     head = Experiment(id="e", started_at="2026-11-21T12:00:00+00:00", suites=(suite(_CASES),))
-    found = survey(head.suites[0], _trials(count), lambda one: True)
+    found = survey(_trials(count))
     mirror = Mirror(head, head.suites[0], Collection(dataset_id("o", "d"), dataset, Redactions(Clear())), found, "pass")
     remote, noted = Forgetful(), set()
     notes = type("Notes", (), {"note": staticmethod(lambda key, state="sent": noted.add(key))})

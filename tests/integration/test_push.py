@@ -41,6 +41,7 @@ def test_failing_trials_can_be_pushed_by_themselves(served, service):
 
     assert answer.out.startswith("agent: 2 of 2 traces are in LangSmith (2 sent now)")
     (part,) = service.experiments()
+    assert " (failing) " in part.name
     assert part.metadata["langgraph_harness"]["selected"] == "failing"
     assert sorted(service.roots(part.id, 2)) == ["case-004", "case-005"]
     (whole,) = push(served)

@@ -56,7 +56,7 @@ def test_traces_go_several_at_a_time_and_no_more(world, hub, monkeypatch):
 def test_memory_does_not_grow_with_the_trials():
     """A process that pushes 200 trials of a dozen runs, then 1,000: of the 800 more nothing stays but ids."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-    answer = subprocess.run([sys.executable, str(ROOT / "tests" / "many_pushed.py")], env=environment, capture_output=True, check=True)
+    answer = subprocess.run([sys.executable, str(ROOT / "tests" / "many_pushed.py")], env=environment, stdout=subprocess.PIPE, check=True)
 
     (few_sent, few), (sent, many) = json.loads(answer.stdout)
 
