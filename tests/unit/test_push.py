@@ -598,6 +598,32 @@ def test_splits_are_compared_as_far_as_they_are_told(told):
     assert [(arrival.is_complete, arrival.changes > 0) for arrival in arrivals] == [(True, True), (True, False)]
 
 
+def test_a_server_without_pages_is_not_asked_for_ever():
+    """One that gives the first hundred examples whatever page is asked for, and a cursor that leads to itself, has an end."""
+    workspace, trials = Workspace(), [a_trial(number) for number in range(100)]
+    workspace._get_examples = lambda **_: (200, list(workspace.examples.values()))
+    workspace._query = lambda _: (200, {"runs": list(workspace.runs.values()), "cursors": {"next": "again"}})
+
+    arrival = push(workspace, trials, clock=(clock := Clock())).run()
+
+    assert arrival.is_complete
+    assert (len(workspace.log) < 200, clock.waited) == (True, [])
+
+
+def test_a_run_that_is_listed_twice_does_not_stand_for_another():
+    """Pages may overlap while a server takes things in: a run is counted once, and one that is lacking is missed."""
+    workspace, trials = Workspace(), three()
+    listing = workspace._query
+
+    def twice(asked):
+        status, page = listing(asked)
+        return status, {**page, "runs": [*page["runs"][1:], *page["runs"][1:]]}
+
+    workspace._query = twice
+
+    assert "1 trace was taken, but is not there" in push(workspace, trials).run().problem
+
+
 def test_examples_that_do_not_become_what_was_sent_are_named():
     """A change is made once, however long it is looked for; the line says which case, and in what."""
     workspace, trials = Workspace(), three()
