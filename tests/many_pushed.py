@@ -49,7 +49,7 @@ class Forgetful(InProcess):
             return Reply(202, {})
         if path == "/runs/query":
             start = int(call.document.get("cursor", 0))
-            rows = [{"id": "", "trace_id": trace} for trace in list(self._said)[start : start + _PAGE] for _ in range(RUNS)]
+            rows = [{"id": f"{trace} {n}", "trace_id": trace} for trace in list(self._said)[start : start + _PAGE] for n in range(RUNS)]
             return Reply(200, {"runs": rows, "cursors": {"next": str(start + _PAGE) if start + _PAGE < len(self._said) else None}})
         if (call.method, path) == ("GET", "/feedback"):
             return Reply(200, [{"id": one} for trace in query["run"] for one in self._said[trace]])
