@@ -107,7 +107,7 @@ SESSION = record(
 )
 CLOSING = record({"end_time": TIME, "extra": record({"metadata": record(_METADATA | _VERSION)})})
 ANY_TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?\+00:00$"}
-TAG = record({"as_of": ANY_TIME, "tag": NAME})
+TAG = record({"as_of": ANY_TIME, "tag": {"type": "string", "pattern": "[^:]$"}})
 NEWER_QUERY = record(
     {
         "project_ids": {"type": "array", "items": UUID, "minItems": 1},

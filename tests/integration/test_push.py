@@ -106,6 +106,13 @@ def test_the_version_of_the_dataset_has_the_tag_of_the_commit(world, service):
     assert dt.datetime.fromisoformat(project.metadata["dataset_version"]) == version.as_of
 
 
+def test_without_a_commit_no_version_is_tagged(ran, hub):
+    """An experiment that was run outside of a repository has none."""
+    push(ran)
+
+    assert not hub.workspace.tags
+
+
 @pytest.mark.parametrize("edited", [False, True], ids=["as-pulled", "edited"])
 def test_a_prompt_of_the_hub_is_named_by_its_commit(world, service, edited):
     """The experiment names `owner/name:commit` where the text is that of the commit, else the version here."""
