@@ -99,9 +99,11 @@ def _send(packing: Packing, config: Path | None, *, resume: bool, within_s: floa
     with kept.noting():
         pushes = [Push(parcel, sender, kept, known) for parcel in parcels]
         remote.learn(Reading(sender))
-        for one in pushes:
-            one.run()
-        waiting = _keep(packing, pushes, kept, config)
+        try:
+            for one in pushes:
+                one.run()
+        finally:  # interrupted, too
+            waiting = _keep(packing, pushes, kept, config)
     for one in pushes:
         _tell(one.mirror, one.arrival)
     if all(one.arrival.is_complete for one in pushes):

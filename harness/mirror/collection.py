@@ -1,7 +1,7 @@
 """A dataset as LangSmith has it: the requests that make it, add examples and change them."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -15,11 +15,15 @@ EXAMPLES_AT_ONCE = 100
 
 @dataclasses.dataclass(frozen=True)
 class Collection:
-    """A dataset. `id` is that which LangSmith has, or is to have; nothing that leaves holds a secret, as `redactions` notes."""
+    """A dataset. `id` is that which LangSmith has, or is to have; nothing that leaves holds a secret, as `redactions` notes.
+
+    `theirs` are the cases that were pulled from examples which were not made here.
+    """
 
     id: str
     dataset: Dataset
     redactions: Redactions
+    theirs: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -29,7 +33,13 @@ class Collection:
     @cached_property
     def examples(self) -> dict[str, Example]:
         """Return the examples by case."""
-        return {case.id: self.redactions.example(example_of(case, self.id)) for case in self.dataset.cases}
+        examples = (example_of(case, self.id, is_theirs=case.id in self.theirs) for case in self.dataset.cases)
+        return {one.case: self.redactions.example(one) for one in examples}
+
+    def beside(self, served: Container[str]) -> "Collection":
+        """Return the same beside these examples, by id: a case that is called like one of them was pulled from it, and is it."""
+        theirs = frozenset(case.id for case in self.dataset.cases if case.id in served)
+        return self if theirs == self.theirs else dataclasses.replace(self, theirs=theirs)
 
     def making(self) -> Call:
         """Return the request that makes the dataset."""
@@ -44,15 +54,19 @@ class Collection:
         """Yield the requests that add what is not among the served examples, by id, and change what is other there: a new version."""
         own = self.examples.values()
         yield from self._in_groups(one for one in own if one.id not in served)
-        for call in self._in_groups(one for one in own if one.id in served and difference(one, served[one.id])):
+        for call in self._in_groups(one for one in own if one.id in served and self._difference(one, served[one.id])):
             yield call._replace(key=f"changed {call.key}", method="PATCH")
+
+    def _difference(self, one: Example, served: Mapping[str, Any]) -> str:
+        """Return what LangSmith has otherwise of an example, unless it only has a secret that a pull replaced."""
+        return difference(one, served) and difference(one, self.redactions.clean(served))
 
     def problem(self, served: Mapping[str, Mapping[str, Any]]) -> str:
         """Return which case the served examples lack, or have otherwise, and in what; "" where they have all as they are here."""
         for one in self.examples.values():
             if one.id not in served:
                 return f"case {one.case!r} is not there"
-            if other := difference(one, served[one.id]):
+            if other := self._difference(one, served[one.id]):
                 return f"case {one.case!r} has other {other}"
         return ""
 

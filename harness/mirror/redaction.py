@@ -56,6 +56,13 @@ class Redactions:
         inputs, outputs, metadata, split = (self._value(value, f"example {example.id}") for value in example[2:])
         return example._replace(inputs=inputs, outputs=outputs, metadata=metadata, split=tuple(split))
 
+    def clean(self, value: Any) -> Any:
+        """Return a value that does not leave as it would be without secrets; the manifest has nothing of it."""
+        try:
+            return read_json(self.redactor.text(canonical_json(value)))
+        except ValueError:  # the redactors of the config leave no JSON of it
+            return value
+
     def _value(self, value: Any, place: str, *, is_head: bool = False) -> Any:
         """Return a value without secrets; a head keeps its ids and times, all else is the user's content."""
         text = canonical_json(value)

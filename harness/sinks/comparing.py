@@ -32,4 +32,4 @@ class Comparing:
         self.courier.bring([making], lambda: {making.key} if reading.comparison(collection.id, self.pairing.id) else ())
         while some := list(itertools.islice(self.outcomes, RUNS_AT_ONCE)):
             runs = [run for run, _ in some]
-            self.courier.bring([call for _, call in some], partial(reading.feedback_of, runs))
+            self.courier.bring([call for _, call in some], partial(reading.feedback_of, runs, comparison=self.pairing.id))

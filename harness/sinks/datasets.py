@@ -47,6 +47,7 @@ class DatasetPush:
             if pause_s:
                 self.sender.pause(pause_s)
             served = Reading(self.sender).examples(self.collection.id)
+            self.collection = self.collection.beside(served)
             self.versions = {one["id"]: one["modified_at"] for one in served.values() if one.get("modified_at")}
             calls = list(self.collection.lacking(served))
             if not calls:

@@ -52,9 +52,10 @@ class Reading:
         found = self._get(f"/feedback/{identifier}")
         return found if isinstance(found, dict) else None
 
-    def feedback_of(self, runs: Sequence[str]) -> frozenset[str]:
-        """Return the keys of the calls that bring the feedback which is on these runs."""
-        return frozenset(f"feedback {one['id']}" for one in self._pages("/feedback", {"run": runs}))
+    def feedback_of(self, runs: Sequence[str], *, comparison: str = "") -> frozenset[str]:
+        """Return the keys of the calls that bring the feedback which is on these runs, or on them in a comparison."""
+        chosen = {"comparative_experiment_id": comparison} if comparison else {}
+        return frozenset(f"feedback {one['id']}" for one in self._pages("/feedback", {"run": runs, **chosen}))
 
     def has_tag(self, dataset: str, tag: str) -> bool:
         """Tell whether a version of a dataset has this tag."""

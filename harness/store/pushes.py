@@ -59,7 +59,7 @@ class PushFolder:
         if not self._ledger_path.is_file():
             return frozenset()
         states: dict[str, State] = {}
-        with self._ledger_path.open(encoding="utf-8") as file:
+        with self._ledger_path.open(encoding="utf-8", errors="replace") as file:
             for number, line in enumerate(file, start=1):
                 if line.endswith("\n"):
                     entry = self._entry(line, number)

@@ -7,6 +7,7 @@ import datetime as dt
 import json
 
 import pytest
+from langsmith_double import Fault
 from langsmith_service import push
 from letters import case
 
@@ -48,8 +49,8 @@ def test_a_dataset_that_is_there_already_is_not_changed(world, service):
     assert {name: one.modified_at for name, one in service.examples().items()} == before
 
 
-def test_examples_that_were_made_elsewhere_are_pulled_too(world, hub):
-    """Their ids name the cases, their outputs are what evaluators get as reference, their splits are tags."""
+def _theirs(hub, **example):
+    """Make a dataset with one example, as somebody makes it by hand in LangSmith."""
     hub.workspace.datasets[DATASET] = {"id": DATASET, "name": "theirs", "tenant_id": DATASET, "created_at": "2026-01-01T00:00:00Z"}
     hub.workspace.examples[EXAMPLE] = {
         "id": EXAMPLE,
@@ -57,7 +58,14 @@ def test_examples_that_were_made_elsewhere_are_pulled_too(world, hub):
         "inputs": {"q": "?"},
         "outputs": {"answer": "!"},
         "metadata": {"dataset_split": ["test"], "by": "hand"},
-    }
+        "modified_at": "2026-01-01T00:00:00.000000+00:00",
+    } | example
+    hub.workspace.versions.append(hub.workspace.examples[EXAMPLE])
+
+
+def test_examples_that_were_made_elsewhere_are_pulled_too(world, hub):
+    """Their ids name the cases, their outputs are what evaluators get as reference, their splits are tags."""
+    _theirs(hub)
     world.suite()
 
     assert world.harness("dataset", "pull", "theirs").code == 0
@@ -65,6 +73,85 @@ def test_examples_that_were_made_elsewhere_are_pulled_too(world, hub):
     (found,) = _cases(world, "datasets/theirs.jsonl").cases
     assert (found.id, found.inputs, found.expected.reference) == (EXAMPLE, {"q": "?"}, {"answer": "!"})
     assert (found.tags, found.metadata) == (("test",), {"by": "hand"})
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        {},
+        {"outputs": {"route": {"classify": "letter"}}},
+        {"outputs": None, "metadata": None},
+        {"inputs": {"q": "write to jane.doe@private-mail.com"}},
+    ],
+    ids=["reference", "expectation", "empty", "secret"],
+)
+def test_a_dataset_that_was_pulled_is_the_one_that_is_pushed(world, hub, example):
+    """A case that was pulled is the example that it came from: nothing is added, and nothing changed, not by what a pull redacts either."""
+    _theirs(hub, **example)
+    world.suite()
+    world.edit("harness.toml", "[suites", '[redact.patterns]\nmail = "[a-z.]+@[a-z.-]+"\n\n[suites')
+    before = dict(hub.workspace.examples)
+    assert world.harness("dataset", "pull", "theirs").code == 0
+
+    answer = world.harness("dataset", "push", "datasets/theirs.jsonl")
+
+    assert (answer.code, answer.out.endswith("(as they were)\n")) == (0, True)
+    assert hub.workspace.examples == before
+
+
+def test_a_pulled_case_that_was_edited_changes_its_example(world, hub):
+    """The example keeps its id, and its form as far as that can hold the case."""
+    _theirs(hub)
+    world.suite()
+    world.harness("dataset", "pull", "theirs")
+    for old, new in (('"!"', '"?!"'), ('"reference":', '"ends": "limit", "reference":')):
+        world.edit("datasets/theirs.jsonl", old, new)
+        assert world.harness("dataset", "push", "datasets/theirs.jsonl").out.endswith("(changed now)\n")
+        (found,) = hub.workspace.examples.values()
+        assert (found["id"], "langgraph_harness" in found["metadata"]) == (EXAMPLE, "ends" in new)
+    cases = _cases(world, "datasets/theirs.jsonl")
+    world.harness("dataset", "pull", "theirs", "-o", "datasets/again.jsonl")
+
+    assert _cases(world, "datasets/again.jsonl") == cases
+
+
+def test_an_experiment_over_a_pulled_dataset_hangs_on_its_examples(ran, hub):
+    """Its rows refer to the examples that somebody made, which stay the only ones."""
+    inputs = json.loads((ran.root / "datasets" / "agent.jsonl").read_text("utf-8").splitlines()[0])["inputs"]
+    _theirs(hub, inputs=inputs, outputs={})
+    assert ran.harness("dataset", "pull", "theirs").code == 0
+    (ran.root / "cassettes" / "agent" / "case-000.yaml").rename(ran.root / "cassettes" / "agent" / f"{EXAMPLE}.yaml")
+    ran.edit("harness.toml", "datasets/agent.jsonl", "datasets/theirs.jsonl")
+    assert ran.harness("run").code in {0, 1}
+
+    assert ran.harness("push").code == 0
+
+    rows = {run["reference_example_id"] for run in hub.workspace.runs.values() if "reference_example_id" in run}
+    assert (rows, set(hub.workspace.examples)) == ({EXAMPLE}, {EXAMPLE})
+
+
+def test_metadata_that_langsmith_has_names_for_comes_back(world, service):
+    """What a case calls as LangSmith or a push call their own is kept aside, and is there again after a pull."""
+    world.cases({**case(0), "metadata": {"dataset_split": "mine", "langgraph_harness": {"x": 1}, "why": "names"}}, name=service.path)
+
+    assert world.harness("dataset", "push", service.path).code == 0
+    assert world.harness("dataset", "pull", service.name, "-o", "datasets/back.jsonl").code == 0
+
+    assert _cases(world, "datasets/back.jsonl") == _cases(world, service.path)
+
+
+def test_a_dataset_that_does_not_get_through_is_a_push_that_is_incomplete(world, hub):
+    """The exit code and the line are those of a push; the next one brings it."""
+    world.cases(case(0), name="datasets/more.jsonl")
+    world.suite()
+    hub.workspace.plan = lambda _: Fault(403)
+
+    answer = world.harness("dataset", "push", "datasets/more.jsonl")
+
+    assert (answer.code, answer.out, answer.err.count("\n")) == (8, "", 1)
+    assert answer.err.startswith(f"harness: push incomplete: {hub.address}: the key may not do this (403)")
+    hub.workspace.plan = lambda _: None
+    assert world.harness("dataset", "push", "datasets/more.jsonl").code == 0
 
 
 def test_a_pull_overwrites_nothing(world, service):

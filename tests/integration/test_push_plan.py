@@ -7,14 +7,7 @@ from langsmith_double import Fault
 from langsmith_server import KEY, langsmith
 from letters import AGENT, RULES, case
 
-
-@pytest.fixture
-def hub(monkeypatch):
-    """Return a LangSmith, whose key and address are in the environment."""
-    with langsmith() as server:
-        monkeypatch.setenv("LANGSMITH_API_KEY", KEY)
-        monkeypatch.setenv("LANGSMITH_ENDPOINT", server.address)
-        yield server
+from harness.sinks.push import Push
 
 
 @pytest.fixture
@@ -189,3 +182,21 @@ def test_a_key_with_the_end_of_a_line_is_one_line(ran, hub, monkeypatch):
 
     said = "harness: LANGSMITH_API_KEY: it holds a character that no key has, such as the end of a line\n"
     assert (answer.code, answer.err, hub.asked) == (2, said, [])
+
+
+def test_a_push_that_is_interrupted_keeps_what_did_not_go(ran, hub, monkeypatch):
+    """The spool is there as after any other push that did not arrive, and the exit code is that of an interrupt."""
+    sending = Push._send_traces
+
+    def interrupted(self):
+        monkeypatch.setattr(Push, "_send_traces", sending)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Push, "_send_traces", interrupted)
+
+    answer = ran.harness("push")
+
+    (spool,) = (ran.root / "reports" / "experiments").glob("*/push/spool.jsonl")
+    assert answer.code == 130
+    assert [json.loads(line)["path"] for line in spool.read_text().splitlines()].count("/runs/multipart") == 4
+    assert ran.harness("push", "--resume").code == 0
