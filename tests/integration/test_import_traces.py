@@ -185,8 +185,8 @@ def test_a_call_that_cannot_be_rebuilt_is_left_out_and_said(tools):
 
     assert (answer.code, "1 exchanges" in answer.out) == (0, True)
     assert answer.err == (
-        f"harness: left out of '{root_of(tools.runs)['id']}': run {last['id']} (ChatOpenAI): it failed,"
-        " and what the server answered is not in it\n"
+        f"harness: left out of '{root_of(tools.runs)['id']}': run {last['id']} (ChatOpenAI):"
+        " it failed with RateLimitError, and what the server answered is not in it\n"
     )
 
 
@@ -289,23 +289,118 @@ def test_streamed_answers_of_a_trace_are_streamed_again(world, monkeypatch):
 STRUCTURED = (
     AGENT.replace(
         'ChatOpenAI(model="gpt-4o-mini").invoke(state["question"]).content',
-        'ChatOpenAI(model="gpt-4o-mini").with_structured_output(Kind, method="json_schema").invoke(state["question"]).kind',
+        'ChatOpenAI(model="gpt-4o-mini").with_structured_output(Kind).invoke(state["question"]).kind.value',
     )
-    .replace("    class State(", "    class Kind(BaseModel):\n        kind: str\n\n\n    class State(")
+    .replace(
+        "    class State(",
+        """    class Word(Enum):
+        LETTER = "letter"
+        NUMBER = "number"
+
+
+    class Kind(BaseModel):
+        kind: Word
+
+
+    class State(""",
+    )
     .replace("    from langgraph.graph", "    from pydantic import BaseModel\n    from langgraph.graph")
+    .replace("    import operator", "    import operator\n    from enum import Enum")
 )
+KIND = "- when: {}\n  reply: {json: {kind: letter}}\n"
+QUESTION = {"question": "a?", "answers": []}
 
 
-def test_a_schema_that_a_trace_does_not_show_is_said(world, monkeypatch):
-    """LangChain does not trace the schema of structured output as it was sent; the line says how the case is played all the same."""
-    world.suite('match = "messages"')
+def test_structured_output_by_a_class_is_asked_for_again_as_it_was(world, monkeypatch):
+    """The schema that was sent is that of the class which the suite's graph loads: every part of the request is found again."""
+    world.suite('match = "strict"')
     program = world.write("agent.py", STRUCTURED)
-    rules = "- when: {}\n  reply: {json: {kind: letter}}\n"
-    runs = traced_runs(program, {"question": "a?", "answers": []}, rules, monkeypatch)
+    runs = traced_runs(program, QUESTION, KIND, monkeypatch)
 
     answer = bring_in(world, runs, "--expect", "path")
 
-    assert (answer.code, answer.err.count("\n")) == (0, 1)
-    assert 'is not shown as it was sent; it is found with `match = "messages"` in the suite' in answer.err
+    assert (answer.code, answer.err) == (0, "")
     assert world.harness("run").code == 0
-    assert (world.trial().played, world.trial().unused) == (1, 0)
+    assert (world.trial().played, world.trial().unused, world.trial().trace.nodes) == (1, 0, ("classify", "letter"))
+
+
+@pytest.mark.parametrize(
+    ("graph", "why"),
+    [
+        (
+            STRUCTURED.replace('NUMBER = "number"', 'DIGIT = "digit"'),
+            "the suite's graph loads no class 'Kind' with the schema that the trace shows",
+        ),
+        ("    1 / 0\n", "cannot be imported: ZeroDivisionError: division by zero (agent.py:1)"),
+    ],
+    ids=["changed", "broken"],
+)
+def test_a_schema_that_is_not_known_is_said(world, monkeypatch, graph, why):
+    """Where the graph has another class by now, or cannot be loaded, the line says so, and how the case is found all the same."""
+    world.suite('match = "messages"')
+    program = world.write("traced_agent.py", STRUCTURED)
+    runs = traced_runs(program, QUESTION, KIND, monkeypatch)
+    world.write("agent.py", graph)
+
+    answer = bring_in(world, runs)
+
+    assert (answer.code, answer.err.count("\n")) == (0, 1)
+    assert "the schema of its answer is not shown as it was sent: " in answer.err
+    assert why in answer.err
+    assert 'it is found with `match = "messages"` in the suite' in answer.err
+
+
+def test_an_agent_on_the_responses_api_is_played_again(world, monkeypatch):
+    """Calls, their answers and the last text go over the newer API as they did, found by every part of the request."""
+    world.suite('match = "strict"')
+    program = world.write("agent.py", TOOL_AGENT.replace("max_retries=0", "max_retries=0, use_responses_api=True"))
+    runs = traced_runs(program, {"messages": [{"role": "user", "content": "Look 7 up."}]}, TOOL_RULES, monkeypatch)
+
+    answer = bring_in(world, runs, "--expect", "path", "--expect", "tools", "--expect", "text")
+
+    assert (answer.code, answer.err) == (0, "")
+    assert world.harness("run").code == 0
+    assert (world.trial().played, world.trial().unused, world.trial().trace.text) == (2, 0, "It is seven.")
+
+
+BUSY = f"- when: {{}}\n  times: 1\n  reply: {{status: 429, text: slow down}}\n{TOOL_RULES}"
+
+
+def test_a_refused_call_is_refused_again(world, monkeypatch):
+    """What the server answered to a call that failed is in the trace: the agent's own second try replays, too."""
+    world.suite('match = "strict"')
+    program = world.write("agent.py", TOOL_AGENT)
+    runs = traced_runs(program, {"messages": [{"role": "user", "content": "Look 7 up."}]}, BUSY, monkeypatch)
+
+    answer = bring_in(world, runs, "--expect", "tools")
+
+    assert (answer.code, answer.out.endswith(": 3 exchanges\n"), answer.err) == (0, True, "")
+    assert world.harness("run").code == 0
+    assert [call.status for call in world.trial().trace.calls] == [429, 200, 200]
+    assert (world.trial().unused, world.trial().trace.text) == (0, "It is seven.")
+
+
+def test_a_client_that_retries_by_itself_is_said(world, monkeypatch):
+    """A trace shows the last of a client's own tries alone, so that its other answers cannot be played."""
+    world.suite()
+    program = world.write("agent.py", TOOL_AGENT.replace("max_retries=0", "max_retries=1"))
+    rules = BUSY.replace("times: 1", "times: 2")
+    runs = traced_runs(program, {"messages": [{"role": "user", "content": "Look 7 up."}]}, rules, monkeypatch)
+
+    answer = bring_in(world, runs)
+
+    assert (answer.code, answer.out.endswith(": 3 exchanges\n")) == (0, True)
+    assert "a client that retries by itself (max_retries) asks again after status 429, and those answers are not in it" in answer.err
+
+
+def test_tools_are_expected_as_the_trace_shows_them(tools):
+    """`--expect tools` takes the calls that were executed, in their order, with their arguments; another call fails the case."""
+    assert bring_in(tools, tools.runs, "--expect", "tools").code == 0
+
+    (found,) = cases_in(tools)
+    assert found["expected"]["tools"] == {"calls": [{"name": "look", "args": {"number": 7}}]}
+    assert tools.harness("run").code == 0
+    cassette = next((tools.root / "cassettes" / "agent").iterdir())
+    text = cassette.read_text("utf-8")
+    cassette.write_text(text.replace('number\\": 7', 'number\\": 8').replace('"number": 7', '"number": 8'), "utf-8")
+    assert tools.harness("run").code != 0

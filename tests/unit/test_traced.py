@@ -155,14 +155,17 @@ def test_a_refused_request_is_one_where_its_status_is_told():
     [
         ({"inputs": {}, "outputs": ANSWERED}, "what was asked or answered is not in it"),
         ({"inputs": ASKED, "outputs": ANSWERED, "extra": {"metadata": {"cached": True}}}, "it was answered from a cache"),
-        ({"inputs": ASKED, "outputs": {"text": "!"}}, "it is no chat completion and no embedding of the OpenAI-compatible form"),
+        (
+            {"inputs": ASKED, "outputs": {"text": "!"}},
+            "it is no chat completion, no response and no embedding of the OpenAI-compatible form",
+        ),
         (langchain([message("human", [{"type": "audio"}])], message("ai", "!")), "how a block of the type 'audio' was sent is not known"),
-        (langchain([message("human", "?")], message("ai", [{"type": "text"}])), "it was answered by the Responses API, or in blocks"),
+        (langchain([message("human", "?")], message("ai", [{"type": "text"}])), "what was said is in blocks, not of a chat completion"),
         (langchain([{"type": "remark"}], message("ai", "!")), "a message of the type 'remark' is not known"),
         (langchain([message("human", "?")], None), "it holds no answer of a chat model"),
         ({**langchain([message("human", "?")], message("ai", "!")), "inputs": {"messages": [[], []]}}, "it holds no list of messages"),
     ],
-    ids=["hidden", "cached", "form", "block", "responses", "type", "answer", "batch"],
+    ids=["hidden", "cached", "form", "block", "said", "type", "answer", "batch"],
 )
 def test_what_a_run_does_not_show_makes_no_exchange(run, why):
     """The others are kept, and the reason is told."""
