@@ -14,6 +14,7 @@ _ROLES = {
     "tool": "tool",
     "ToolMessageChunk": "tool",
 }
+_KINDS = {"HumanMessage": "human", "AIMessage": "ai", "AIMessageChunk": "ai", "SystemMessage": "system", "ToolMessage": "tool"}
 _SENT = frozenset({"text", "image_url", "input_audio", "file"})
 _NOT_SENT = frozenset({"tool_use", "thinking", "reasoning_content", "function_call"})
 _KEPT = ("content", "name", "id", "tool_calls", "tool_call_id", "status", "role")
@@ -29,8 +30,12 @@ def is_serialised(value: object) -> bool:
 
 
 def fields_of(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a message, which a serialised one has under `kwargs`."""
-    return dict(message["kwargs"] if is_serialised(message) else message)
+    """Return the fields of a message, which a serialised one has under `kwargs`; older tracers told its type by its class alone."""
+    if not is_serialised(message):
+        return dict(message)
+    names = message.get("id")
+    kind = _KINDS.get(str(names[-1])) if isinstance(names, list) and names else None
+    return {**({"type": kind} if kind else {}), **message["kwargs"]}
 
 
 def plain_message(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def traced(tree: Tree, *, named: str = "", expect: Iterable[Seen] = (), formats:
     """
     exchanges: list[Exchange] = []
     left_out: list[str] = []
-    incomplete: list[str] = []
+    incomplete = [f"{tree.missing:,} of its runs are not there; export the whole trace"] if tree.missing else []
     for run in tree.of_kind("llm", "embedding"):
         place = f"run {run['id']} ({run.get('name')})"
         try:
@@ -42,6 +42,9 @@ def traced(tree: Tree, *, named: str = "", expect: Iterable[Seen] = (), formats:
         else:
             exchanges.append(found.exchange)
             incomplete += [f"{place}: {lack}" for lack in found.lacks]
+    if not tree.inside and not (exchanges or left_out):
+        message = f"{tree.place}: only the root run of trace {tree.root['id']} is there; export all of its runs"
+        raise UsageError(message)
     if left_out and not exchanges:
         message = f"{tree.place}: no call of a model can be rebuilt from trace {tree.root['id']}: {left_out[0]}"
         raise UsageError(message)

@@ -27,6 +27,12 @@ class Tree:
         outer = {around["id"] for run in found for around in self.around(run)}
         return tuple(run for run in found if run["id"] not in outer)
 
+    @cached_property
+    def missing(self) -> int:
+        """Return how many runs are told of that are not there."""
+        told = (run.get("child_run_ids") for run in (self.root, *self.inside))
+        return len({name for names in told if isinstance(names, list) for name in names if isinstance(name, str)} - self._runs.keys())
+
     def around(self, run: Run) -> Iterator[Run]:
         """Yield the runs that a run is inside of, the innermost first."""
         while (parent := self._runs.get(run.get("parent_run_id") or "")) is not None:

@@ -212,9 +212,26 @@ def _without_nodes(runs):
         run["extra"]["metadata"].pop("langgraph_node", None)
 
 
+def _alone(runs):
+    runs[:] = [root_of(runs)]
+
+
+def _in_a_circle(runs):
+    inner = [run for run in runs if run.get("parent_run_id")]
+    inner[0]["parent_run_id"], inner[1]["parent_run_id"] = inner[1]["id"], inner[0]["id"]
+
+
+def _unfinished(runs):
+    for run in runs:
+        run |= {"end_time": None, "outputs": None}
+
+
 @pytest.mark.parametrize(
     ("damage", "arguments", "line"),
     [
+        (_alone, (), "only the root run of trace"),
+        (_in_a_circle, (), "which is inside of it"),
+        (_unfinished, (), "it had not ended"),
         (_hidden, (), "does not show its inputs"),
         (_cut, (), "which is not there; export the whole trace"),
         (_anthropic, (), "its model is called by 'anthropic-chat', not by an OpenAI-compatible client"),
@@ -223,7 +240,7 @@ def _without_nodes(runs):
         (list, ("--case", "extra.metadata.nothing"), "is no name of a case; name another with --case"),
         (list, ("--score", "correct"), "--score is for experiments"),
     ],
-    ids=["inputs", "parent", "provider", "twice", "nodes", "name", "option"],
+    ids=["alone", "circle", "unfinished", "inputs", "parent", "provider", "twice", "nodes", "name", "option"],
 )
 def test_what_shows_too_little_is_refused_in_one_line(tools, damage, arguments, line):
     """Exit code 2, a line that says what lacks, and no file."""
@@ -234,6 +251,27 @@ def test_what_shows_too_little_is_refused_in_one_line(tools, damage, arguments, 
     assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
     assert line in answer.err
     assert not (tools.root / "cassettes").exists()
+    assert cases_in(tools) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b'[{"id": "a", "run_type": "chain", "inp', "trace.json: not JSON: Unterminated string"),
+        (b"id,run_type,inputs\n1,chain,{}\n", "trace.json: not JSON: Expecting value"),
+        ('[{"id": "ä", "run_type": "chain"}]'.encode("latin-1"), "trace.json: not UTF-8 text"),
+        (b'{"run_type": "chain"}', "trace.json: record 1: not a run of LangSmith: it has no id or no run_type"),
+    ],
+    ids=["cut", "csv", "latin", "no run"],
+)
+def test_a_file_that_is_no_export_is_refused_in_one_line(tools, content, line):
+    """Exit code 2, a line with the file, and no case."""
+    (tools.root / "trace.json").write_bytes(content)
+
+    answer = tools.harness("import", "langsmith", "trace.json", "--suite", "agent", "--as-case")
+
+    assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
+    assert line in answer.err
     assert cases_in(tools) == []
 
 
