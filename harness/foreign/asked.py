@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from harness.cassette.exchange import UNKNOWN_HOST, Exchange, Request, Response
-from harness.foreign import completions, responses
+from harness.foreign import anthropic, completions, responses
 from harness.foreign.failed import ERROR, ServerAnswer, hidden_retries, server_answer
 from harness.foreign.messages import Unshown
 from harness.foreign.seen import Run, client_of, model_of, moment, params_of, table
@@ -76,12 +76,14 @@ def _call(run: Run, formats: Formats, *, is_failure: bool) -> _Call:
 
 def _of_langchain(run: Run, formats: Formats, *, is_failure: bool) -> _Call:
     kind = params_of(run).get("_type")
-    if kind not in _COMPATIBLE:
-        message = f"its model is called by {kind!r}, not by an OpenAI-compatible client"
+    if kind not in {*_COMPATIBLE, anthropic.KIND}:
+        message = f"its model is called by {kind!r}, neither by an OpenAI-compatible client nor by Anthropic's"
         raise Unshown(message)
-    if "messages" not in table(run.get("inputs")) or not model_of(run):
+    if "messages" not in table(run.get("inputs")) or not (model_of(run) or params_of(run).get("azure_deployment")):
         message = "its model or its messages are not in it"
         raise Unshown(message)
+    if kind == anthropic.KIND:
+        return _Call("/v1/messages", anthropic.asked(run), None if is_failure else anthropic.answered(run), None)
     if responses.is_asked(run):
         form = form_of(run, "streamed responses" if params_of(run).get("stream") else "responses", formats)
         asked = responses.asked(run, form.sent)
@@ -107,7 +109,7 @@ def _url(run: Run, path: str) -> str:
     if isinstance(known, str) and known.startswith("http"):
         return known
     told = {**client_of(run), **params_of(run)}
-    bases = (told.get(name) for name in ("base_url", "openai_api_base"))
+    bases = (told.get(name) for name in ("base_url", "openai_api_base", "anthropic_api_url"))
     base = next((base for base in bases if isinstance(base, str) and base.startswith("http")), f"https://{UNKNOWN_HOST}")
     return base.rstrip("/") + path
 

@@ -50,7 +50,7 @@ def asked(run: Run, form: dict[str, Any] | None) -> dict[str, Any]:
     body |= {"tools": [_flat(tool) for tool in given["tools"]]} if given.get("tools") else {}
     body |= {"tool_choice": _flat(given["tool_choice"])} if given.get("tool_choice") else {}
     items = asked_items(conversation(run), is_stored=given.get("store") is not False)
-    return {"model": model_of(run), **body, "input": items, **table(given.get("extra_body"))}
+    return {"model": model_of(run) or params_of(run).get("azure_deployment"), **body, "input": items, **table(given.get("extra_body"))}
 
 
 def _rename(body: dict[str, Any], model: str) -> None:

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 from harness.foreign.messages import Unshown, fields_of
 
-_NOT_SENT = frozenset({"_type", "model", "model_name", "base_url", "openai_api_base", "azure_endpoint", "response_format"})
+_NOT_SENT = frozenset(
+    {"_type", "model", "model_name", "base_url", "openai_api_base", "azure_endpoint", "azure_deployment", "response_format"}
+)
 _STREAM = frozenset({"stream", "stream_options"})  # a trace shows the whole answer, which is streamed where that is asked for
 
 Run = Mapping[str, Any]

@@ -198,9 +198,9 @@ def _cut(runs):
     runs.remove(root_of(runs))
 
 
-def _anthropic(runs):
+def _elsewhere(runs):
     for run in runs:
-        run.get("extra", {}).get("invocation_params", {}).update(_type="anthropic-chat")
+        run.get("extra", {}).get("invocation_params", {}).update(_type="vertexai")
 
 
 def _twice(runs):
@@ -234,7 +234,7 @@ def _unfinished(runs):
         (_unfinished, (), "it had not ended"),
         (_hidden, (), "does not show its inputs"),
         (_cut, (), "which is not there; export the whole trace"),
-        (_anthropic, (), "its model is called by 'anthropic-chat', not by an OpenAI-compatible client"),
+        (_elsewhere, (), "its model is called by 'vertexai', neither by an OpenAI-compatible client nor by Anthropic's"),
         (_twice, (), "stands at trace.json: record 1 already"),
         (_without_nodes, ("--expect", "path"), "shows no node of LangGraph; leave --expect path out"),
         (list, ("--case", "extra.metadata.nothing"), "is no name of a case; name another with --case"),

@@ -8,7 +8,7 @@ import langsmith
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
-from langchain_openai import ChatOpenAI
+from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from langsmith_traces import Kept, sent_by, traced_call, wrapped_client
 from openai_server import serving
 from pydantic import BaseModel, Field
@@ -221,6 +221,24 @@ def test_a_call_is_asked_and_answered_again_as_it_was(name):
     assert [parts(exchange.request) for exchange in found.exchanges] == [parts(request) for request in asked]
     again, _ = called(name, Given(*(exchange.response for exchange in found.exchanges)))
     assert said_in(again) == said_in(runs)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"model": "gpt-4o"}, {}, {"model": "gpt-4o", **RESPONSES}, RESPONSES],
+    ids=["model", "deployment", "response", "response of deployment"],
+)
+def test_a_call_of_azure_is_asked_again_as_it_was(settings):
+    """The deployment is part of the address, and asked for only where there is no other name of the model."""
+
+    def call(base_url, config):
+        address = {"azure_endpoint": base_url.removesuffix("/v1"), "azure_deployment": "of-mine", "api_version": "2024-10-21"}
+        AzureChatOpenAI(**address, api_key="a-key", max_retries=0, **settings).invoke("q", config)
+
+    with serving(parse(TEXT, path="rules")) as server:
+        runs = traced_call(call, server)
+
+    assert [parts(exchange.request) for exchange in found_in(runs).exchanges] == [parts(request) for request in server.asked]
 
 
 WRAPPED = {
