@@ -6,6 +6,7 @@ import json
 import runpy
 import warnings
 
+import anthropic
 import openai
 from langchain_core.tracers import LangChainTracer
 from langsmith import Client
@@ -41,10 +42,21 @@ def traced_call(call, server):
 
 def wrapped_client(base_url, client):
     """Return a client of OpenAI as LangSmith wraps it, which traces to this client of LangSmith."""
+    return _wrappers().wrap_openai(openai.OpenAI(base_url=base_url, api_key="a-key", max_retries=0), tracing_extra={"client": client})
+
+
+def wrapped_anthropic(base_url, client):
+    """Return a client of Anthropic as LangSmith wraps it, which traces to this client of LangSmith."""
+    address = base_url.removesuffix("/v1")
+    return _wrappers().wrap_anthropic(
+        anthropic.Anthropic(base_url=address, api_key="a-key", max_retries=0), tracing_extra={"client": client}
+    )
+
+
+def _wrappers():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of another wrapper, which comes along
-        wrappers = importlib.import_module("langsmith.wrappers")
-    return wrappers.wrap_openai(openai.OpenAI(base_url=base_url, api_key="a-key", max_retries=0), tracing_extra={"client": client})
+        return importlib.import_module("langsmith.wrappers")
 
 
 def sent_by(client):

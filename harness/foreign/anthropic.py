@@ -56,11 +56,11 @@ def answered(run: Run) -> dict[str, Any]:
         **{name: told.get(name) for name in _TOLD if told.get(name) is not None},
         "id": told.get("id") or str(run.get("id")),
         "stop_sequence": told.get("stop_sequence"),
-        "usage": table(told.get("usage")) or _usage(table(message.get("usage_metadata"))),
+        "usage": table(told.get("usage")) or usage_of(table(message.get("usage_metadata"))),
     }
 
 
-def _usage(counted: Mapping[str, Any]) -> dict[str, Any]:
+def usage_of(counted: Mapping[str, Any]) -> dict[str, Any]:
     """Return tokens in the form of the API, which counts those of a cache apart."""
     known = table(counted.get("input_token_details"))
     created = {name: known[name] for name in ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens") if known.get(name)}

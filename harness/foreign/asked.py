@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from harness.cassette.exchange import UNKNOWN_HOST, Exchange, Request, Response
-from harness.foreign import anthropic, completions, responses
+from harness.foreign import anthropic, completions, responses, wrapped_anthropic
 from harness.foreign.failed import ERROR, ServerAnswer, hidden_retries, server_answer
 from harness.foreign.messages import Unshown
 from harness.foreign.seen import Run, client_of, model_of, moment, params_of, table
@@ -65,10 +65,12 @@ def _status(metadata: Mapping[str, Any]) -> int | None:
 def _call(run: Run, formats: Formats, *, is_failure: bool) -> _Call:
     if "_type" in params_of(run) or "generations" in table(run.get("outputs")):
         return _of_langchain(run, formats, is_failure=is_failure)
+    metadata, inputs = table(table(run.get("extra")).get("metadata")), table(run.get("inputs"))
+    if metadata.get("ls_provider") == "anthropic" and "url" not in metadata:
+        answer = None if is_failure else wrapped_anthropic.answered(inputs, table(run.get("outputs")))
+        return _Call("/v1/messages", wrapped_anthropic.asked(inputs), answer, None)
     found = wrapped(run, formats)
-    metadata = table(table(run.get("extra")).get("metadata"))
-    is_known = found.answered is not None or (is_failure and bool({"ls_provider", "url"} & metadata.keys()))
-    if not is_known or metadata.get("ls_provider") == "anthropic":
+    if found.answered is None and not (is_failure and {"ls_provider", "url"} & metadata.keys()):
         message = "it is no chat completion, no response and no embedding of the OpenAI-compatible form"
         raise Unshown(message)
     return _Call(*found)

@@ -83,4 +83,5 @@ def hidden_retries(run: Run, status: int) -> str | None:
     again = status in _RETRIED or status >= _OF_SERVERS
     if not again or at(dict(run), "serialized.kwargs.max_retries") == 0:
         return None
-    return f"a client that retries by itself (max_retries) asks again after status {status}, and those answers are not in it"
+    lack = f"a client that retries by itself asks again after status {status}, and what it was answered is not in it"
+    return f"{lack}; max_retries=0 replays what is"

@@ -258,7 +258,7 @@ def test_what_shows_too_little_is_refused_in_one_line(tools, damage, arguments, 
     ("content", "line"),
     [
         (b'[{"id": "a", "run_type": "chain", "inp', "trace.json: not JSON: Unterminated string"),
-        (b"id,run_type,inputs\n1,chain,{}\n", "trace.json: not JSON: Expecting value"),
+        (b"id,run_type,inputs\n1,chain,{}\n", "trace.json: not JSON: Expecting value; there has to be a JSON list of objects"),
         ('[{"id": "ä", "run_type": "chain"}]'.encode("latin-1"), "trace.json: not UTF-8 text"),
         (b'{"run_type": "chain"}', "trace.json: record 1: not a run of LangSmith: it has no id or no run_type"),
     ],
@@ -428,7 +428,7 @@ def test_a_client_that_retries_by_itself_is_said(world, monkeypatch):
     answer = bring_in(world, runs)
 
     assert (answer.code, answer.out.endswith(": 3 exchanges\n")) == (0, True)
-    assert "a client that retries by itself (max_retries) asks again after status 429, and those answers are not in it" in answer.err
+    assert "a client that retries by itself asks again after status 429, and what it was answered is not in it" in answer.err
 
 
 def test_tools_are_expected_as_the_trace_shows_them(tools):

@@ -9,7 +9,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
-from langsmith_traces import Kept, sent_by, traced_call, wrapped_client
+from langsmith_traces import Kept, sent_by, traced_call, wrapped_anthropic, wrapped_client
 from openai_server import serving
 from pydantic import BaseModel, Field
 
@@ -253,11 +253,11 @@ WRAPPED = {
 }
 
 
-def by_wrapper(ask, script):
+def by_wrapper(ask, script, made=wrapped_client):
     """Make a call through LangSmith's wrapper, and return the runs of its trace, what the server was asked and what the client said."""
     client = Kept()
     with serving(script) as server, langsmith.tracing_context(enabled=True, client=client):
-        said = ask(wrapped_client(server.base_url, client), {"model": "m", "messages": [{"role": "user", "content": "q"}]})
+        said = ask(made(server.base_url, client), {"model": "m", "messages": [{"role": "user", "content": "q"}]})
         return sent_by(client), server.asked, said
 
 
@@ -273,6 +273,24 @@ def test_a_call_of_the_wrapped_client_is_what_was_on_the_wire(name):
     assert [parts(exchange.request) for exchange in found.exchanges] == [parts(request) for request in asked]
     _, _, again = by_wrapper(ask, Given(*(exchange.response for exchange in found.exchanges)))
     assert again == said
+
+
+def told(client, asked):
+    """Ask Anthropic with a system prompt, a tool and a setting."""
+    tools = [{"name": "look", "input_schema": {"type": "object", "properties": {"number": {"type": "integer"}}}}]
+    return client.messages.create(**asked, max_tokens=9, system="Be.", tools=tools, stop_sequences=["x"])
+
+
+@pytest.mark.parametrize("rules", [TEXT, CALLS.replace(', {name: look, args: "{bad"}', "")], ids=["text", "tools"])
+def test_a_call_of_anthropics_wrapped_client_is_what_was_on_the_wire(rules):
+    """The system prompt stands in its own place again, calls are blocks; the client says the same."""
+    runs, asked, said = by_wrapper(told, parse(rules, path="rules"), wrapped_anthropic)
+
+    found = found_in(runs)
+
+    assert (found.left_out, found.incomplete) == ((), ())
+    assert [parts(exchange.request) for exchange in found.exchanges] == [parts(request) for request in asked]
+    assert by_wrapper(told, Given(*(exchange.response for exchange in found.exchanges)), wrapped_anthropic)[2] == said
 
 
 def test_a_class_given_to_the_wrapped_client_is_said_to_be_unshown():
