@@ -25,11 +25,15 @@ TENANT = "7e0d3a1c-6f0e-4d0b-9b8e-2f8d6c3b5a10"
 
 
 class Fault(NamedTuple):
-    """What happens to a request: it is `taken` first or not; then comes this status, or with None the connection is cut."""
+    """What happens to a request: it is `taken` first or not; then comes this status, or with None the connection is cut.
+
+    Of a form of runs, only the first `runs` are taken where that is a number, and no feedback.
+    """
 
     status: int | None
     taken: bool = False
     retry_after_s: float | None = None
+    runs: int | None = None
 
 
 class Broken(Exception):
@@ -95,6 +99,7 @@ class Workspace:
     bodies: list[bytes] = field(default_factory=list)
     invalid: list[str] = field(default_factory=list)
     changes: int = 0
+    _most: int | None = None
     _lock: Any = field(default_factory=threading.RLock)
 
     def answer(self, method, target, headers, body):
@@ -103,6 +108,7 @@ class Workspace:
             fault = self.plan(len(self.log))
             self.log.append((method, target))
             self.bodies.append(body)
+            self._most = fault.runs if fault else None
             status, document = self._taken(method, target, headers, body) if fault is None or fault.taken else (0, None)
         if fault is None:
             return status, document, {}
@@ -299,7 +305,8 @@ class Workspace:
     def _take_traces(self, parts):
         said = [(name, value) for name, value in parts if name.startswith("feedback.")]
         rest = [(name, value) for name, value in parts if not name.startswith("feedback.")]
-        found = self._gathered(rest, schemas.RUN_PARTS, re.compile("post[.]([0-9a-f-]{36})(?:[.](.+))?"))
+        pattern = re.compile("post[.]([0-9a-f-]{36})(?:[.](.+))?")
+        found = self._gathered(rest, schemas.RUN_PARTS, pattern) if rest or not said else {}
         if any(identifier in self.runs for identifier in found):
             raise Refusal(409, "Conflict: payload already received: payloads already received")
         runs = {}
@@ -309,15 +316,18 @@ class Workspace:
             self._check_run(identifier, runs)
         for name, value in said:
             _check(value, schemas.FEEDBACK_OF_A_RUN, name, self.invalid)
-        if len({run["trace_id"] for run in runs.values()}) != 1:
+        if len({run["trace_id"] for run in runs.values()} | {one["trace_id"] for _, one in said}) != 1:
             raise Refusal(422, "several traces in one request")
+        if self._most is not None:
+            self.runs |= dict(list(runs.items())[: self._most])
+            return self._changed(202, {})
         self._add_feedback([value for _, value in said], among=runs)
         self.runs |= runs
         return 202, {"message": "Runs batch ingested"}
 
     def _check_run(self, identifier, runs):
         run = runs[identifier]
-        around = runs.get(run.get("parent_run_id"))
+        around = (self.runs | runs).get(run.get("parent_run_id"))
         is_root = "parent_run_id" not in run
         own = dt.datetime.fromisoformat(run["start_time"]).strftime("%Y%m%dT%H%M%S%fZ") + identifier
         problems = (
@@ -337,7 +347,7 @@ class Workspace:
         for one in documents:
             if one["id"] in self.feedback:
                 raise Refusal(409, "feedback exists")
-            if one.get("run_id") is not None and one["run_id"] not in (self.runs if among is None else among):
+            if one.get("run_id") is not None and one["run_id"] not in self.runs | (among or {}):
                 raise Refusal(404, "feedback on an unknown run")
             if one.get("comparative_experiment_id") not in {None, *self.comparisons}:
                 raise Refusal(404, "feedback on an unknown comparison")
@@ -453,8 +463,9 @@ class InProcess:
     def __init__(self, workspace):
         self.workspace = workspace
 
-    def send(self, call):
+    def send(self, call, *, within_s):
         """Send a call once."""
+        assert within_s > 0
         body = encoded(call)
         headers = {"content-type": body.content_type} if body.content_type else {}
         try:

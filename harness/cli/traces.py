@@ -39,7 +39,8 @@ def bring_in_traces(config_path: Path | None, sources: Sequence[str], *, suite: 
         raise UsageError(message)
     for name, is_new, one in target.add(found):
         did = "" if is_new else ", there already"
-        click.echo(f"{suite}: case {name!r}: {len(one.exchanges):,} exchanges{did}")
+        count = "1 exchange" if len(one.exchanges) == 1 else f"{len(one.exchanges):,} exchanges"
+        click.echo(f"{suite}: case {name!r}: {count}{did}")
         for why in one.incomplete:
             click.echo(f"harness: incomplete in {name!r}: {why}", err=True)
         for why in one.left_out:

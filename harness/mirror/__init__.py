@@ -6,14 +6,15 @@ from harness.mirror.examples import case_rows
 from harness.mirror.ids import dataset_id
 from harness.mirror.pairing import Pairing
 from harness.mirror.redaction import Redacted, Redactions
-from harness.mirror.session import Mirror
+from harness.mirror.session import Exchanges, Mirror
 from harness.mirror.survey import Survey, survey
-from harness.mirror.traces import runs_in, trace_call, trace_id
+from harness.mirror.traces import runs_in, trace_calls, trace_id
 
 __all__ = [
     "EXAMPLES_AT_ONCE",
     "Call",
     "Collection",
+    "Exchanges",
     "Mirror",
     "Pairing",
     "Part",
@@ -26,7 +27,7 @@ __all__ = [
     "encoded",
     "runs_in",
     "survey",
-    "trace_call",
+    "trace_calls",
     "trace_id",
     "written",
 ]

@@ -1,6 +1,7 @@
 """A call: one request to LangSmith as a value, and the bytes that it has on the wire."""
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from pydantic import JsonValue
@@ -8,7 +9,7 @@ from pydantic import JsonValue
 from harness.schema import canonical_json, digest
 
 Method = Literal["GET", "POST", "PATCH", "PUT"]
-_BOUNDARY_HALF = 16
+_BYTES_AT_ONCE = 10_000_000  # LangSmith takes 20 MB
 
 
 class Part(NamedTuple):
@@ -37,6 +38,21 @@ class Body(NamedTuple):
 
     data: bytes | None
     content_type: str | None
+
+
+def grouped(units: Iterable[tuple[Part, ...]], at_most: int | None = None) -> Iterator[tuple[Part, ...]]:
+    """Yield the parts of as many units as one request may hold by their size and their number; what belongs together stays so."""
+    some: list[tuple[Part, ...]] = []
+    size = 0
+    for unit in units:
+        own = sum(len(json_bytes(part.value)) for part in unit)
+        if some and (len(some) == at_most or size + own > _BYTES_AT_ONCE):
+            yield tuple(part for one in some for part in one)
+            some, size = [], 0
+        some.append(unit)
+        size += own
+    if some:
+        yield tuple(part for one in some for part in one)
 
 
 def encoded(call: Call) -> Body:

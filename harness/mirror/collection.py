@@ -6,12 +6,11 @@ from functools import cached_property
 from typing import Any
 
 from harness.dataset import Dataset
-from harness.mirror.call import Call, json_bytes
-from harness.mirror.examples import Example, example_of, is_same
+from harness.mirror.call import Call, grouped
+from harness.mirror.examples import Example, difference, example_of
 from harness.mirror.redaction import Redactions
 
 EXAMPLES_AT_ONCE = 100
-_BYTES_AT_ONCE = 10_000_000  # LangSmith takes 20 MB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,35 +44,29 @@ class Collection:
         """Yield the requests that add what is not among the served examples, by id, and change what is other there: a new version."""
         own = self.examples.values()
         yield from self._in_groups(one for one in own if one.id not in served)
-        for call in self._in_groups(one for one in own if one.id in served and not is_same(one, served[one.id])):
+        for call in self._in_groups(one for one in own if one.id in served and difference(one, served[one.id])):
             yield call._replace(key=f"changed {call.key}", method="PATCH")
 
+    def problem(self, served: Mapping[str, Mapping[str, Any]]) -> str:
+        """Return which case the served examples lack, or have otherwise, and in what; "" where they have all as they are here."""
+        for one in self.examples.values():
+            if one.id not in served:
+                return f"case {one.case!r} is not there"
+            if other := difference(one, served[one.id]):
+                return f"case {one.case!r} has other {other}"
+        return ""
+
     def tagging(self, commit: str | None, version: str | None) -> Call | None:
-        """Return the request that tags a version with the commit; None where one of them is not known."""
-        if commit is None or version is None:
+        """Return the request that tags a version with the commit; None without one. The version is None as long as it is not known."""
+        if commit is None:
             return None
         document: dict[str, Any] = {"as_of": version, "tag": commit_tag(commit)}
         return Call(f"tag {self.id} {commit}", "PUT", f"/datasets/{self.id}/tags", document)
 
     def _in_groups(self, examples: Iterable[Example]) -> Iterator[Call]:
         path = f"/v1/platform/datasets/{self.id}/examples"
-        for some in _groups(examples):
-            yield Call(f"examples {some[0].id}", "POST", path, parts=tuple(part for one in some for part in one.parts))
-
-
-def _groups(examples: Iterable[Example]) -> Iterator[list[Example]]:
-    """Yield examples together, as many as one request may hold by their number and their size."""
-    some: list[Example] = []
-    size = 0
-    for one in examples:
-        own = sum(len(json_bytes(part.value)) for part in one.parts)
-        if some and (len(some) == EXAMPLES_AT_ONCE or size + own > _BYTES_AT_ONCE):
-            yield some
-            some, size = [], 0
-        some.append(one)
-        size += own
-    if some:
-        yield some
+        for parts in grouped((one.parts for one in examples), EXAMPLES_AT_ONCE):
+            yield Call(f"examples {parts[0].name}", "POST", path, parts=parts)
 
 
 def commit_tag(commit: str) -> str:

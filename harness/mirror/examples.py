@@ -49,19 +49,33 @@ def example_of(case: Case, dataset: str) -> Example:
     )
 
 
-def is_same(example: Example, served: Mapping[str, Any]) -> bool:
-    """Tell whether LangSmith has an example as it is here."""
+def difference(example: Example, served: Mapping[str, Any]) -> str:
+    """Return what LangSmith has otherwise of an example than it is here, as far as it tells of it; "" where it is the same."""
+    metadata, split = _parted(served)
+    parts = (
+        ("inputs", example.inputs, served.get("inputs") or {}),
+        ("outputs", example.outputs, served.get("outputs") or {}),
+        ("metadata", example.metadata, metadata),
+        ("splits", sorted(example.split), sorted(_splits(split)) or sorted(example.split)),
+    )
+    return next((name for name, here, there in parts if json_bytes(here) != json_bytes(there)), "")
+
+
+def _parted(served: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Return the metadata of an example, and its splits, which LangSmith puts among them."""
     metadata = dict(served.get("metadata") or {})
-    split = metadata.pop(_SPLIT, [_BASE])
-    there = [served.get("inputs") or {}, served.get("outputs") or {}, metadata, sorted([split] if isinstance(split, str) else split)]
-    return json_bytes([example.inputs, example.outputs, example.metadata, sorted(example.split)]) == json_bytes(there)
+    return metadata, metadata.pop(_SPLIT, served.get("split"))
+
+
+def _splits(told: Any) -> list[str]:
+    """Return the names of splits, of which there may be one without a list."""
+    return [told] if isinstance(told, str) else list(told or [])
 
 
 def case_rows(served: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield examples as rows of a dataset file: one that was pushed from here as the case it was, another by its own id."""
     for one in served:
-        metadata = dict(one.get("metadata") or {})
-        split = metadata.pop(_SPLIT, None)
+        metadata, split = _parted(one)
         own = metadata.pop(_OWN, None)
         yield _foreign(one, metadata, split) if not isinstance(own, dict) else _ours(one, metadata, split, dict(own))
 
@@ -72,7 +86,7 @@ def _foreign(one: Mapping[str, Any], metadata: dict[str, Any], split: Any) -> di
 
 def _ours(one: Mapping[str, Any], metadata: dict[str, Any], split: Any, own: dict[str, Any]) -> dict[str, Any]:
     inputs = one.get("inputs") or {}
-    tags = [split] if isinstance(split, str) else split or []
+    tags = _splits(split)
     tags = own.pop("tags", []) if tags == [_BASE] else tags
     row = {"id": own.pop("case", one["id"]), "inputs": inputs.get("input") if own.pop("wrapped", False) else inputs, **own}
     return {**row, "expected": one.get("outputs") or {}, "metadata": metadata, "tags": tags}

@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from pydantic import JsonValue
@@ -15,7 +15,7 @@ from harness.mirror.feedback import Said, feedback
 from harness.mirror.ids import session_id
 from harness.mirror.moments import after, moment, written_moment
 from harness.mirror.survey import Survey
-from harness.mirror.traces import Row, feedback_on, trace_call, trace_id
+from harness.mirror.traces import Row, feedback_on, trace_calls, trace_id
 
 Exchanges = Callable[[Trial], Sequence[Exchange]]
 """Returns the exchanges of the cassette that a trial was played from; none where they are not known."""
@@ -26,7 +26,10 @@ _REACHED: dict[str, int] = {"pass": 1, "fail": 0, "stale": 0, "error": 0}
 
 @dataclasses.dataclass(frozen=True)
 class Mirror:
-    """One suite and variant of an experiment; `verdict` is the gate's, `selected` says which of its trials are meant, if not all."""
+    """One suite and variant of an experiment; `verdict` is the gate's, `selected` says which of its trials are meant, if not all.
+
+    `hidden` are the parts of runs that are not to be shown there: inputs, outputs, metadata.
+    """
 
     head: Experiment
     suite: SuiteProvenance
@@ -36,6 +39,7 @@ class Mirror:
     reasons: tuple[str, ...] = ()
     selected: str = ""
     prompts: tuple[str, ...] = ()
+    hidden: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -70,7 +74,7 @@ class Mirror:
         yield from self.collection.adding()
         yield self.session_call()
         for trial in trials:
-            yield self.trace_call(trial, versions, exchanges(trial))
+            yield from self.trace_calls(trial, versions, exchanges(trial))
         yield self.close_call(max(versions.values(), default=None))
         yield self.verdict_call()
 
@@ -90,9 +94,12 @@ class Mirror:
         }
         return self.collection.redactions.call(Call(f"experiment {self.id}", "POST", "/sessions", document))
 
-    def trace_call(self, trial: Trial, versions: Mapping[str, str], exchanges: Sequence[Exchange] = ()) -> Call:
-        """Return the request that brings a trial; `versions` are those of the examples, by id."""
-        return self.collection.redactions.call(trace_call(trial, self._row(trial, versions), exchanges))
+    def trace_calls(
+        self, trial: Trial, versions: Mapping[str, str], exchanges: Sequence[Exchange] = (), *, there: Container[str] = ()
+    ) -> Iterator[Call]:
+        """Yield the requests that bring a trial, but for runs that are `there`; `versions` are those of the examples, by id."""
+        for call in trace_calls(trial, self._row(trial, versions), exchanges, there=there):
+            yield self.collection.redactions.call(call)
 
     def feedback_calls(self, trial: Trial) -> Iterator[Call]:
         """Yield the feedback that the trace of a trial brings, each as a request of its own."""
@@ -101,7 +108,8 @@ class Mirror:
 
     def _row(self, trial: Trial, versions: Mapping[str, str]) -> Row:
         example = self.collection.examples[trial.case]
-        return Row(self.id, self.started, example.id, versions.get(example.id), example.inputs, written_moment(self.ended))
+        version, said_at = versions.get(example.id), written_moment(self.ended)
+        return Row(self.id, self.started, example.id, version, example.inputs, said_at, self.hidden)
 
     def trace_id(self, trial: Trial) -> str:
         """Return the id of a trial's trace."""

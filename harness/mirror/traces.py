@@ -1,24 +1,28 @@
-"""A trial as one request: its run tree, and the feedback on it."""
+"""A trial as one request, or a few where it is large: its run tree, and the feedback on it."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from harness.cassette.exchange import Exchange
 from harness.experiment import Trial
-from harness.mirror.call import Call, Part
+from harness.mirror.call import Call, Part, grouped
 from harness.mirror.feedback import feedback, numbered, said_of
 from harness.mirror.ids import run_id
 from harness.mirror.moments import after, in_order, milliseconds, seen_s, written_moment
 from harness.mirror.spans import Span, spans_of
 
 _ROOT = "trial"
+_COUNTED_BY = frozenset({"example_version", "usage_metadata", "ls_model_name", "ls_model_type", "ls_provider"})
 
 
 class Row(NamedTuple):
-    """Where a trial belongs: the experiment by its id and begin, the example by its id, version and inputs."""
+    """Where a trial belongs: the experiment by its id and begin, the example by its id, version and inputs.
+
+    `hidden` are the parts of runs that are not to be shown: inputs, outputs, metadata.
+    """
 
     session: str
     started: dt.datetime
@@ -26,6 +30,7 @@ class Row(NamedTuple):
     example_version: str | None
     inputs: dict[str, JsonValue]
     said_at: str
+    hidden: Container[str] = ()
 
 
 class _Placed(NamedTuple):
@@ -46,17 +51,24 @@ def runs_in(trial: Trial) -> int:
     return 1 + sum(map(len, (trace.steps, trace.calls, trace.tools, trace.retrievers, trace.cached)))
 
 
-def trace_call(trial: Trial, row: Row, exchanges: Sequence[Exchange] = ()) -> Call:
-    """Return the request that brings a trial: every run whole, with inputs, outputs and end, so that none is changed later."""
+def trace_calls(trial: Trial, row: Row, exchanges: Sequence[Exchange] = (), *, there: Container[str] = ()) -> Iterator[Call]:
+    """Yield the requests that bring a trial: every run whole, with inputs, outputs and end, so that none is changed later.
+
+    It is one request unless it is too large for one. Runs that are `there` already, by id, are left out, and then the feedback too.
+    """
     root = _root(trial, row)
     placed = {"": _placed(root, None, trial, row)}
-    parts = list(_run(root, placed[""], None, row, placed[""].id))
-    for span in spans_of(trial.trace, exchanges):
+    trace = placed[""].id
+    units = [(trace, tuple(_run(root, placed[""], None, row, trace)))]
+    for number, span in enumerate(spans_of(trial.trace, exchanges), start=1):
         around = placed[span.inside]
-        placed[span.path] = _placed(span, around, trial, row)
-        parts += _run(span, placed[span.path], around, row, placed[""].id)
-    parts += [Part(f"feedback.{said['id']}", said) for said in feedback_on(trial, row)]
-    return Call(f"trace {placed[''].id}", "POST", "/runs/multipart", parts=tuple(parts), sized=True)
+        placed[span.path] = _placed(span, around, trial, row, number)
+        units.append((placed[span.path].id, tuple(_run(span, placed[span.path], around, row, trace))))
+    lacking = [unit for run, unit in units if run not in there]
+    if len(lacking) == len(units):
+        lacking += [(Part(f"feedback.{said['id']}", said),) for said in feedback_on(trial, row)]
+    for number, parts in enumerate(grouped(lacking)):
+        yield Call(f"trace {trace}{f'/{number}' if number else ''}", "POST", "/runs/multipart", parts=parts, sized=True)
 
 
 def feedback_on(trial: Trial, row: Row) -> Iterator[dict[str, JsonValue]]:
@@ -80,9 +92,9 @@ def _root(trial: Trial, row: Row) -> Span:
     return Span(_ROOT, "", trial.suite, "chain", 0.0, seen_s(trace), inputs=row.inputs, outputs=outputs, error=error, metadata=known)
 
 
-def _placed(span: Span, around: _Placed | None, trial: Trial, row: Row) -> _Placed:
+def _placed(span: Span, around: _Placed | None, trial: Trial, row: Row, number: int = 0) -> _Placed:
     start = around.start if around and span.start_s is None else after(row.started, span.start_s or 0.0)
-    found = run_id(row.session, trial.case, trial.repeat, span.path, start_ms=milliseconds(start))
+    found = run_id(row.session, trial.case, trial.repeat, span.path, start_ms=milliseconds(start), number=number)
     order = in_order(start) + found
     return _Placed(found, f"{around.order}.{order}" if around else order, start, after(start, span.duration_s or 0.0))
 
@@ -104,11 +116,16 @@ def _run(span: Span, at: _Placed, around: _Placed | None, row: Row, trace: str) 
     }
     unknown: dict[str, JsonValue] = {} if span.start_s is not None and span.duration_s is not None else {"times": "unknown"}
     yield Part(f"post.{at.id}", head)
-    yield Part(f"post.{at.id}.inputs", span.inputs)
+    yield Part(f"post.{at.id}.inputs", {} if "inputs" in row.hidden else span.inputs)
     if span.outputs is not None:
-        yield Part(f"post.{at.id}.outputs", span.outputs)
-    yield Part(f"post.{at.id}.extra", {"metadata": span.metadata | unknown})
+        yield Part(f"post.{at.id}.outputs", {} if "outputs" in row.hidden else span.outputs)
+    yield Part(f"post.{at.id}.extra", {"metadata": _shown(span.metadata | unknown, row)})
     if span.error is not None:
         yield Part(f"post.{at.id}.error", span.error)
     if span.first_token_s is not None:
         yield Part(f"post.{at.id}.events", [{"name": "new_token", "time": written_moment(after(at.start, span.first_token_s))}])
+
+
+def _shown(metadata: dict[str, JsonValue], row: Row) -> dict[str, JsonValue]:
+    """Return metadata as it is to be shown: where it is hidden, only what LangSmith links and counts by."""
+    return {name: metadata[name] for name in _COUNTED_BY & metadata.keys()} if "metadata" in row.hidden else metadata

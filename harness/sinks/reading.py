@@ -11,6 +11,8 @@ from harness.sinks.runs import COUNTED, WHOLE, Asked, runs_of
 from harness.sinks.sender import Sender, Stopped
 
 _PAGE = 100
+RUNS_AT_ONCE = 20
+"""Of how many runs the feedback is asked for in one question."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,8 +52,8 @@ class Reading:
         return found if isinstance(found, dict) else None
 
     def feedback_of(self, runs: Sequence[str]) -> frozenset[str]:
-        """Return the ids of the feedback on these runs."""
-        return frozenset(one["id"] for one in self._pages("/feedback", {"run": runs}))
+        """Return the keys of the calls that bring the feedback which is on these runs."""
+        return frozenset(f"feedback {one['id']}" for one in self._pages("/feedback", {"run": runs}))
 
     def has_tag(self, dataset: str, tag: str) -> bool:
         """Tell whether a version of a dataset has this tag."""
@@ -65,6 +67,10 @@ class Reading:
     def runs(self, session: str, *, until: str) -> Counter[str]:
         """Return how many runs each trace of an experiment has, which all began before `until`."""
         return Counter(one["trace_id"] for one in runs_of(self.sender, Asked(COUNTED, session=session, until=until)))
+
+    def runs_of(self, trace: str, session: str) -> frozenset[str]:
+        """Return the ids of the runs that a trace of an experiment has."""
+        return frozenset(one["id"] for one in runs_of(self.sender, Asked(COUNTED, session=session, trace=trace)))
 
     def trace(self, run: str, *, project: str = "") -> list[dict[str, Any]]:
         """Return all runs of a trace by the id of its root; Stopped where there is none, or where it is that of a run inside of another."""
@@ -91,7 +97,7 @@ class Reading:
             asked = urlencode({**query, "limit": _PAGE, "offset": offset}, doseq=True)
             page = self._list(self._get(f"{path}?{asked}") or [], path)
             yield from page
-            if len(page) < _PAGE:
+            if len(page) != _PAGE:
                 return
             offset += _PAGE
 

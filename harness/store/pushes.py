@@ -46,6 +46,11 @@ class PushFolder:
         return self.path / "spool.jsonl"
 
     @property
+    def is_begun(self) -> bool:
+        """Tell whether a push of the experiment was ever begun."""
+        return self._ledger_path.is_file()
+
+    @property
     def _ledger_path(self) -> Path:
         return self.path / "ledger.jsonl"
 

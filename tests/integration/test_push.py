@@ -188,7 +188,7 @@ def test_resume_without_a_push_is_refused(ran, hub):
     answer = ran.harness("push", "--resume")
 
     assert (answer.code, answer.err.count("\n")) == (2, 1)
-    assert "was pushed" in answer.err
+    assert "push it without --resume" in answer.err
     assert hub.asked == []
 
 

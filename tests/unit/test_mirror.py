@@ -11,7 +11,7 @@ from harness.cassette.redact import BUILT_IN, Redactor
 from harness.dataset import Case, Dataset, parse
 from harness.errors import ExperimentUnreadable, RedactionError
 from harness.mirror import EXAMPLES_AT_ONCE, Call, Collection, Part, Redactions, case_rows, encoded
-from harness.mirror.examples import example_of, is_same
+from harness.mirror.examples import difference, example_of
 from harness.mirror.feedback import key_of, said_of
 from harness.mirror.ids import dataset_id, run_id
 from harness.mirror.spans import spans_of
@@ -66,7 +66,7 @@ def test_a_case_survives_the_way_there_and_back(case):
 
     (row,) = case_rows([served])
 
-    assert is_same(example, served)
+    assert difference(example, served) == ""
     assert parse(json.dumps(row), name="d", path="d.jsonl").cases == (case,)
 
 

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import pytest
@@ -15,6 +15,7 @@ from harness.experiment import Experiment, Trial
 from harness.ledger import ledger_of
 from harness.mirror import Collection, Mirror, Redactions, dataset_id, runs_in, survey
 from harness.score import failed, passed, unscored
+from harness.sinks.parcel import Parcel
 from harness.sinks.push import Push
 from harness.sinks.sender import Sender
 from harness.trace import Crash, NodeStep, Place, RetrieverCall, ToolCall, Trace, Usage, WireCall
@@ -28,6 +29,7 @@ FAULTS = (
     Fault(429, retry_after_s=2),
     Fault(408),
     Fault(502, taken=True),
+    Fault(None, taken=True, runs=2),
 )
 
 
@@ -116,14 +118,15 @@ def an_experiment(trials, **fields):
     known = {"id": "20261121-120000-01", "started_at": "2026-11-21T12:00:00+00:00", "finished_at": "2026-11-21T12:00:01+00:00"}
     head = Experiment(**{**known, "commit": "0123abcd", "suites": (provenance,), **fields})
     collection = Collection(dataset_id("o", "d"), dataset, Redactions(BUILT_IN))
-    return Mirror(head, provenance, collection, survey(provenance, trials, lambda trial: True), "fail", ("route.accuracy",))
+    return Mirror(head, provenance, collection, survey(trials), "fail", ("route.accuracy",))
 
 
-def push(workspace, trials, *, known=frozenset(), notes=None, clock=None, within_s=1e6, mirror=None):
+def push(workspace, trials, *, known=frozenset(), notes=None, clock=None, within_s=1e6, mirror=None, reading=None, **of):
     """Push these trials once."""
     clock = clock or Clock()
     sender = Sender(InProcess(workspace), within_s=within_s, clock=clock, wait=clock.wait)
-    return Push(mirror or an_experiment(trials), sender, Notes() if notes is None else notes, lambda: iter(trials), lambda trial: (), known)
+    parcel = Parcel(mirror or an_experiment(trials), reading or (lambda: iter(trials)), lambda trial: (), **of)
+    return Push(parcel, sender, Notes() if notes is None else notes, known)
 
 
 def three():
@@ -191,6 +194,47 @@ def test_calls_stand_in_the_nodes_that_made_them():
         ("lookup", "answer"),
         ("docs", "answer"),
     }
+
+
+def a_step(node, *, start_s, duration_s=0.0, **place):
+    """Return a step."""
+    return NodeStep(place=Place(node=node, **place), start_s=start_s, duration_s=duration_s)
+
+
+def test_a_step_of_a_subgraph_stands_in_the_visit_that_it_is_of():
+    """Where one visit begins at the moment when the one before it ends, in another turn even, the order of the steps tells them apart."""
+    inner = {"namespace": ("team",)}
+    steps = (
+        a_step("team", start_s=0.0, duration_s=1.0, visit=1, step=1),
+        a_step("ask", start_s=0.0, visit=1, step=1, **inner),
+        a_step("team", start_s=1.0, duration_s=1.0, visit=2, step=2),
+        a_step("ask", start_s=1.0, visit=2, step=1, **inner),
+        a_step("team", start_s=2.0, duration_s=1.0, visit=3, step=3, turn=2),
+        a_step("ask", start_s=2.0, visit=3, step=1, turn=2, **inner),
+    )
+    workspace, trial = Workspace(), a_trial(0)
+    push(workspace, [trial.model_copy(update={"trace": Trace(steps=steps, duration_s=3.0)})]).run()
+    runs = workspace.runs
+
+    found = {
+        run["extra"]["metadata"]["visit"]: runs[run["parent_run_id"]]["extra"]["metadata"]["visit"]
+        for run in runs.values()
+        if run["name"] == "ask"
+    }
+
+    assert found == {1: 1, 2: 2, 3: 3}
+
+
+def test_runs_that_begin_at_one_moment_stay_in_their_order():
+    """LangSmith orders runs by their time and then by their id: nodes without a call take no time, and still follow one another."""
+    names = [f"node {number}" for number in range(40)]
+    steps = tuple(a_step(name, start_s=0.0, visit=1, step=number) for number, name in enumerate(names, start=1))
+    workspace, trial = Workspace(), a_trial(0)
+    push(workspace, [trial.model_copy(update={"trace": Trace(steps=steps, duration_s=0.0)})]).run()
+
+    in_order = sorted(workspace.runs.values(), key=lambda run: run["dotted_order"])
+
+    assert [run["name"] for run in in_order] == ["s", *names]
 
 
 def test_times_are_the_recorded_ones():
@@ -300,7 +344,7 @@ def _killing(workspace, last, *, taken):
         (Fault(401), "the key is not accepted (401); look at LANGSMITH_API_KEY"),
         (Fault(403), "the key may not do this (403); look at its workspace and its rights"),
         (Fault(429), "too many requests (429); given up after 10 attempts"),
-        (Fault(429, retry_after_s=3600), "too many requests (429); the time of 600 s is over (--within)"),
+        (Fault(429, retry_after_s=3600), "too many requests (429); it asks to wait 3600 s, which is more than is left of 600 s (--within)"),
         (Fault(503), "GET /datasets?name=d&limit=1 answered 503: out of order; given up after 10 attempts"),
     ],
     ids=["unreachable", "401", "403", "429", "429-for-an-hour", "503"],
@@ -385,6 +429,121 @@ def test_a_trace_that_was_taken_but_never_shows_is_told():
     assert push(workspace, trials, notes=notes, known=notes.known).run().is_complete
 
 
+@pytest.mark.parametrize("within_s", [5, 40])
+def test_what_was_looked_for_and_is_not_there_is_not_claimed(within_s):
+    """However short the time is: what the last look did not show is not there, and is lacking; the ledger no longer has it."""
+    workspace, clock, notes = Workspace(), Clock(), Notes()
+    workspace._take_traces = lambda parts: (202, {})
+    pushed = push(workspace, three(), notes=notes, clock=clock, within_s=within_s)
+
+    arrival = pushed.run()
+
+    assert (arrival.there, arrival.is_seen, arrival.is_complete) == (0, True, False)
+    assert arrival.problem.endswith(f"not everything that was sent can be seen; the time of {within_s} s is over (--within)")
+    assert [call.key for call in pushed.lacking() if call.key.startswith("trace")] == [
+        key for key, state in notes.items() if state == "missing"
+    ]
+    assert not [key for key in notes.known if key.startswith("trace")]
+
+
+def test_what_was_not_looked_for_is_only_believed():
+    """A server that fails before the look at the end leaves it open whether what it took is there."""
+    workspace, trials = Workspace(), three()
+    pushed = push(workspace, trials)
+    workspace._get_feedback = lambda *_, **__: (403, {})
+
+    arrival = pushed.run()
+
+    assert (arrival.there, arrival.is_believed, arrival.is_complete) == (3, True, False)
+
+
+@pytest.mark.parametrize("target", ["/feedback", "/tags", "/sessions/"])
+def test_what_was_taken_and_lost_is_sent_once_more(whole, target):
+    """The verdict, the tag of the version and the close of the experiment are looked for like the traces."""
+    workspace, trials = Workspace(), three()
+    routed, lost = workspace._routed, []
+
+    def losing(method, path, query, body):
+        if method != "GET" and target in path and not lost:
+            lost.append(path)
+            return 200, {}
+        return routed(method, path, query, body)
+
+    workspace._routed = losing
+
+    arrival = push(workspace, trials).run()
+
+    assert (len(lost), arrival.is_complete) == (1, True)
+    assert holds(workspace) == whole
+    assert workspace.tags
+
+
+def test_what_stays_away_is_told():
+    """A server that takes the verdict again and again, and never has it, is not believed."""
+    workspace, trials = Workspace(), three()
+    workspace._post_feedback = lambda *_, **__: (200, {})
+    pushed = push(workspace, trials)
+
+    arrival = pushed.run()
+
+    assert arrival.problem == "memory://langsmith: POST /feedback was taken, but what it brings is not there"
+    assert [call.key for call in pushed.lacking()] == [pushed.mirror.verdict_call().key]
+
+
+def test_what_is_refused_stops_no_other_suite():
+    """The sender may send on for others, unless it is of no use."""
+    workspace, trials = Workspace(), three()
+    workspace._post_session = lambda *_, **__: (422, {"detail": "no such field"})
+    pushed = push(workspace, trials)
+
+    arrival = pushed.run()
+
+    assert arrival.problem == "memory://langsmith: POST /sessions answered 422: no such field"
+    assert Push(pushed.parcel, pushed.sender, Notes()).run().problem == arrival.problem
+
+
+def test_no_answer_is_waited_for_longer_than_the_time_that_is_left():
+    """A remote is told how long it may take."""
+    workspace, clock, left = Workspace(plan=lambda number: Fault(None)), Clock(), []
+    pushed = push(workspace, three(), clock=clock, within_s=3)
+    sending = pushed.sender.remote.send
+
+    def send(call, *, within_s):
+        left.append(within_s)
+        return sending(call, within_s=within_s)
+
+    pushed.sender.remote.send = send
+    pushed.run()
+
+    assert left == [3.0, 2.5, 1.5]
+
+
+def test_a_trace_of_which_a_part_was_taken_becomes_whole(whole):
+    """LangSmith takes no form with runs that it has: only those that are lacking are sent, each once, and the feedback by itself."""
+    untouched = Workspace()
+    push(untouched, three()).run()
+    first = untouched.log.index(("POST", "/runs/multipart"))
+    workspace = Workspace(plan=lambda number: Fault(202, taken=True, runs=3) if number == first else None)
+
+    arrival = push(workspace, three()).run()
+
+    assert (arrival.is_complete, arrival.sent, holds(workspace)) == (True, 3, whole)
+
+
+def test_a_trace_that_is_too_large_for_a_request_takes_several(monkeypatch):
+    """What belongs to a run stays together, the root goes first, and the whole is there as if it had been one request."""
+    trials = three()
+    expected = untroubled(trials)
+    monkeypatch.setattr("harness.mirror.call._BYTES_AT_ONCE", 1_000)
+    workspace = Workspace()
+
+    arrival = push(workspace, trials).run()
+
+    assert (arrival.is_complete, arrival.sent, workspace.invalid) == (True, 3, [])
+    assert workspace.log.count(("POST", "/runs/multipart")) > 2 * len(trials)
+    assert holds(workspace) == expected
+
+
 def test_feedback_that_a_server_left_out_is_sent_by_itself(whole):
     """A server may take the runs of a form and leave the feedback."""
     workspace, trials = Workspace(), three()
@@ -419,6 +578,41 @@ def test_an_edited_case_becomes_a_new_version_of_its_example():
     assert run["extra"]["metadata"]["example_version"] == example["modified_at"]
 
 
+@pytest.mark.parametrize("told", ["beside", "not"])
+def test_splits_are_compared_as_far_as_they_are_told(told):
+    """A server may tell the splits of an example beside its metadata, or not at all: what was sent is not sent again."""
+    workspace, trials = Workspace(), three()
+    reading = workspace._get_examples
+
+    def elsewhere(**asked):
+        status, examples = reading(**asked)
+        metadata = [{name: value for name, value in one["metadata"].items() if name != "dataset_split"} for one in examples]
+        beside = [{"split": one["metadata"]["dataset_split"]} if told == "beside" else {} for one in examples]
+        return status, [{**one, "metadata": own} | split for one, own, split in zip(examples, metadata, beside, strict=True)]
+
+    workspace._get_examples = elsewhere
+
+    arrivals = [push(workspace, trials).run() for _ in range(2)]
+
+    assert [(arrival.is_complete, arrival.changes > 0) for arrival in arrivals] == [(True, True), (True, False)]
+
+
+def test_examples_that_do_not_become_what_was_sent_are_named():
+    """A change is made once, however long it is looked for; the line says which case, and in what."""
+    workspace, trials = Workspace(), three()
+    storing = workspace._store_examples
+
+    def store(dataset, found):
+        return storing(dataset, {name: {**one, "outputs": {"rounded": 1}} for name, one in found.items()})
+
+    workspace._store_examples = store
+
+    arrival = push(workspace, trials).run()
+
+    assert arrival.problem == "memory://langsmith: the examples of 'd' do not become what was sent: case 'c0' has other outputs"
+    assert [method for method, target in workspace.log if target.endswith("/examples")] == ["POST", "PATCH"]
+
+
 def test_an_experiment_becomes_the_baseline_once_it_is_whole():
     """What is not there in full is no baseline; a second push finds it to be so and changes nothing."""
     workspace, trials = Workspace(), three()
@@ -427,8 +621,7 @@ def test_an_experiment_becomes_the_baseline_once_it_is_whole():
     for take in (workspace._take_traces, taking, taking):
         workspace._take_traces = take
         changes = workspace.changes
-        pushed = push(workspace, trials)
-        pushed.is_baseline = True
+        pushed = push(workspace, trials, is_baseline=True)
         arrival = pushed.run()
         (dataset,) = workspace.datasets.values()
         assert dataset.get("baseline_experiment_id") == (pushed.mirror.id if arrival.is_complete else None)
@@ -461,6 +654,21 @@ def test_nothing_secret_leaves():
     assert {one.kind for one in pushed.mirror.collection.redactions.found} >= {"openai-key"}
 
 
+def test_no_secret_leaves_by_the_name_of_a_field():
+    """Only the heads of what is sent keep their ids and times: a field of the user's that is called so is content, and so are tags."""
+    key, workspace, trial = "sk-proj-" + "aB3dE6gH9jK2" * 4, Workspace(), a_trial(0)
+    fields = dict.fromkeys(("id", "session_id", "run_id", "start_time", "created_at"), key)
+    dataset = Dataset(name="d", cases=(Case(id="c0", inputs=fields, metadata=fields, tags=(key, "t")),))
+    mirror = an_experiment([trial])
+    collection = replace(mirror.collection, dataset=dataset)
+    trial = trial.model_copy(update={"trace": trial.trace.model_copy(update={"state": fields})})
+
+    assert push(workspace, [trial], mirror=replace(mirror, collection=collection)).run().is_complete
+
+    assert not any(key.encode() in body for body in workspace.bodies)
+    assert workspace.invalid == []
+
+
 def test_many_trials_are_never_held_at_once():
     """A trial is read when there is room for its request: what is under way stays a few, however many there are."""
     workspace, ahead = Workspace(), []
@@ -471,8 +679,5 @@ def test_many_trials_are_never_held_at_once():
             ahead.append(number - len(workspace.log))
             yield trial
 
-    pushed = push(workspace, everything)
-    pushed.trials = reading
-
-    assert pushed.run().is_complete
+    assert push(workspace, everything, reading=reading).run().is_complete
     assert max(ahead) <= 16
