@@ -77,7 +77,7 @@ def test_a_trace_in_langsmith_becomes_a_case_that_passes(letters, hub, by):
     answer = letters.harness("import", "langsmith", source, "--suite", "agent", "--expect", "path")
 
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out == f"agent: case '{root['id']}': 1 exchanges\n"
+    assert answer.out == f"agent: case '{root['id']}': 1 exchange\n"
     assert letters.harness("run", "--filter", root["id"]).code == 0
     trial = letters.trial()
     assert (trial.case, trial.outcome, trial.played, trial.unused) == (root["id"], "pass", 1, 0)
@@ -183,7 +183,7 @@ def test_a_call_that_cannot_be_rebuilt_is_left_out_and_said(tools):
 
     answer = bring_in(tools, tools.runs)
 
-    assert (answer.code, "1 exchanges" in answer.out) == (0, True)
+    assert (answer.code, "1 exchange" in answer.out) == (0, True)
     assert answer.err == (
         f"harness: left out of '{root_of(tools.runs)['id']}': run {last['id']} (ChatOpenAI):"
         " it failed with RateLimitError, and what the server answered is not in it\n"
@@ -297,7 +297,7 @@ def test_a_server_with_the_newer_route_alone_is_asked_by_project(letters, hub):
     whole = letters.harness("import", "langsmith", address, "--suite", "agent", "--expect", "path")
 
     assert (bare.code, "it finds runs by their project; give the address of run" in bare.err) == (2, True)
-    assert (whole.code, whole.out) == (0, f"agent: case '{root['id']}': 1 exchanges\n")
+    assert (whole.code, whole.out) == (0, f"agent: case '{root['id']}': 1 exchange\n")
     assert cases_in(letters)[1]["expected"] == {"path": {"nodes": ["classify", "letter"]}}
 
 
