@@ -34,6 +34,14 @@ class _Call(NamedTuple):
 
 def rebuilt(run: Run, formats: Formats = unknown) -> Rebuilt:
     """Return the exchange that a run of a model shows; Unshown with what it lacks."""
+    try:
+        return _rebuilt(run, formats)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        message = "it has a shape that is not known"
+        raise Unshown(message) from None
+
+
+def _rebuilt(run: Run, formats: Formats) -> Rebuilt:
     outputs, metadata = table(run.get("outputs")), table(table(run.get("extra")).get("metadata"))
     if metadata.get("cached") is True:
         message = "it was answered from a cache"

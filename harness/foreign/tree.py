@@ -35,9 +35,9 @@ class Tree:
 
     def around(self, run: Run) -> Iterator[Run]:
         """Yield the runs that a run is inside of, the innermost first."""
-        while (parent := self._runs.get(run.get("parent_run_id") or "")) is not None:
-            yield parent
-            run = parent
+        while run.get("parent_run_id") is not None:
+            run = self._runs[run["parent_run_id"]]
+            yield run
 
     def nodes_around(self, run: Run) -> tuple[Run, ...]:
         """Return the visits of nodes that a run is inside of, the outermost first."""
@@ -61,6 +61,9 @@ def trees(records: Iterable[Record]) -> Iterator[Tree]:
         name = record.value.get("id")
         if not isinstance(name, str) or not isinstance(record.value.get("run_type"), str):
             message = f"{record.place}: not a run of LangSmith: it has no id or no run_type"
+            raise UsageError(message)
+        if not isinstance(record.value.get("parent_run_id"), str | None):
+            message = f"{record.place}: the parent_run_id of run {name} is no id"
             raise UsageError(message)
         if name in runs:
             message = f"{record.place}: run {name} stands at {places[name]} already"

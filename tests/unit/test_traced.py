@@ -6,6 +6,7 @@ import pytest
 from langsmith_runs import ANSWERED, ASKED, ROOT, exchanges_of, failed, kept_answer, langchain, message
 
 from harness.cassette.answer import whole_body
+from harness.errors import UsageError
 from harness.foreign import Record, traced, trees
 
 
@@ -159,6 +160,13 @@ def test_a_message_is_told_by_its_class_where_it_has_no_type():
     assert asked_in(exchanges_of(langchain([older], message("ai", "!"))))["messages"] == [{"role": "user", "content": "?"}]
 
 
+@pytest.mark.parametrize("parent", [7, ["r"]], ids=["number", "list"])
+def test_a_run_inside_of_what_is_no_id_is_refused(parent):
+    """The line names the run."""
+    with pytest.raises(UsageError, match="record 2: the parent_run_id of run m0 is no id"):
+        exchanges_of({"inputs": ASKED, "outputs": ANSWERED, "parent_run_id": parent})
+
+
 def test_runs_that_are_not_there_are_counted():
     """A run that names others inside of it tells what the export lacks."""
     found = exchanges_of({"inputs": ASKED, "outputs": ANSWERED, "child_run_ids": ["m0", "x", "y"]})
@@ -204,8 +212,9 @@ def test_a_refusal_that_langchain_kept_is_the_servers_own():
         ({"inputs": ASKED, "outputs": None, "error": LIMITED}, "it is no chat completion, no response and no embedding"),
         ({"inputs": {"messages": ASKED["messages"]}, "outputs": ANSWERED}, "its model is not in it"),
         (langchain([message("human", [{"type": "file", "data": "x"}])], message("ai", "!")), "how a block of the type 'file' was sent"),
+        (langchain([message("human", [{"type": ["text"]}])], message("ai", "!")), "it has a shape that is not known"),
     ],
-    ids=["time-out", "status", "stream", "unfinished", "provider", "model", "file"],
+    ids=["time-out", "status", "stream", "unfinished", "provider", "model", "file", "shape"],
 )
 def test_a_call_that_shows_too_little_is_left_out(run, why):
     """What is not known is not made up."""
