@@ -69,6 +69,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Take what is set."""
         self._serve("PUT")
 
+    def do_DELETE(self):
+        """Take back what was made."""
+        self._serve("DELETE")
+
     def _serve(self, method):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.server.asked.append((method, self.path))
@@ -159,3 +163,10 @@ def langsmith():
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+if __name__ == "__main__":
+    with langsmith() as server:
+        sys.stdout.write(f"export LANGSMITH_ENDPOINT={server.address} LANGSMITH_API_KEY={KEY}\n")
+        sys.stdout.flush()
+        threading.Event().wait()

@@ -210,9 +210,9 @@ class Push:
         reading, session = self._reading, self.mirror.id
         version = max(self._versions.values(), default=None)
         self._make_sure(self.mirror.close_call(version), lambda: (reading.session(session) or {}).get("end_time") is not None)
-        commit = self.mirror.head.commit or ""
+        commit = self.mirror.head.commit
         tag = self.mirror.collection.tagging(commit, version)
-        if tag is not None and version is not None:
+        if tag is not None and commit is not None and version is not None:
             self._make_sure(tag, lambda: reading.has_tag(self.mirror.collection.id, commit_tag(commit)))
         verdict = self.mirror.verdict_call()
         self._make_sure(verdict, lambda: reading.feedback(verdict.key.rpartition(" ")[2]) is not None)

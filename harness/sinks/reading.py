@@ -1,6 +1,7 @@
 """What LangSmith has: questions that change nothing, and their answers."""
 
 import dataclasses
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -92,14 +93,16 @@ class Reading:
         return f"{host}/o/{tenant}/datasets/{dataset['id']}/compare?selectedSessions={session}" if tenant else ""
 
     def _pages(self, path: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        offset = 0
-        while True:
+        """Yield what a route lists, page by page; a server that knows no pages, and gives the same again, is asked no further."""
+        seen: set[str] = set()
+        for offset in itertools.count(0, _PAGE):
             asked = urlencode({**query, "limit": _PAGE, "offset": offset}, doseq=True)
             page = self._list(self._get(f"{path}?{asked}") or [], path)
-            yield from page
-            if len(page) != _PAGE:
+            new = [one for one in page if one.get("id") not in seen]
+            yield from new
+            if len(page) != _PAGE or not new:
                 return
-            offset += _PAGE
+            seen.update(one["id"] for one in new if "id" in one)
 
     def _list(self, found: Any, what: str) -> list[dict[str, Any]]:
         if isinstance(found, list) and all(isinstance(one, dict) for one in found):

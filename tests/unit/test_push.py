@@ -308,8 +308,9 @@ class Killed(BaseException):
     """Ends the process, as a signal does."""
 
 
-def test_killed_at_any_request_it_goes_on(whole):
-    """However far a push came, the next one that knows its ledger ends as an untroubled one does."""
+@pytest.mark.parametrize("knows", [True, False], ids=["ledger", "anew"])
+def test_killed_at_any_request_it_goes_on(whole, knows):
+    """However far a push came, the next one ends as an untroubled one does, whether it knows the ledger of the first or not."""
     counting = Workspace()
     push(counting, three()).run()
     for last in range(len(counting.log)):
@@ -317,9 +318,9 @@ def test_killed_at_any_request_it_goes_on(whole):
             workspace, notes = Workspace(), Notes()
             with pytest.raises(Killed):
                 push(_killing(workspace, last, taken=taken), three(), notes=notes).run()
-            arrival = push(workspace, three(), notes=notes, known=notes.known).run()
+            arrival = push(workspace, three(), notes=notes, known=notes.known if knows else frozenset()).run()
             assert arrival.is_complete, (last, arrival)
-            assert holds(workspace) == whole, last
+            assert (holds(workspace), workspace.invalid) == (whole, []), last
 
 
 def _killing(workspace, last, *, taken):
@@ -595,6 +596,32 @@ def test_splits_are_compared_as_far_as_they_are_told(told):
     arrivals = [push(workspace, trials).run() for _ in range(2)]
 
     assert [(arrival.is_complete, arrival.changes > 0) for arrival in arrivals] == [(True, True), (True, False)]
+
+
+def test_a_server_without_pages_is_not_asked_for_ever():
+    """One that gives the first hundred examples whatever page is asked for, and a cursor that leads to itself, has an end."""
+    workspace, trials = Workspace(), [a_trial(number) for number in range(100)]
+    workspace._get_examples = lambda **_: (200, list(workspace.examples.values()))
+    workspace._query = lambda _: (200, {"runs": list(workspace.runs.values()), "cursors": {"next": "again"}})
+
+    arrival = push(workspace, trials, clock=(clock := Clock())).run()
+
+    assert arrival.is_complete
+    assert (len(workspace.log) < 200, clock.waited) == (True, [])
+
+
+def test_a_run_that_is_listed_twice_does_not_stand_for_another():
+    """Pages may overlap while a server takes things in: a run is counted once, and one that is lacking is missed."""
+    workspace, trials = Workspace(), three()
+    listing = workspace._query
+
+    def twice(asked):
+        status, page = listing(asked)
+        return status, {**page, "runs": [*page["runs"][1:], *page["runs"][1:]]}
+
+    workspace._query = twice
+
+    assert "1 trace was taken, but is not there" in push(workspace, trials).run().problem
 
 
 def test_examples_that_do_not_become_what_was_sent_are_named():
