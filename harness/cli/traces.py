@@ -28,11 +28,12 @@ def is_run(source: str) -> bool:
 
 def bring_in_traces(config_path: Path | None, sources: Sequence[str], *, suite: str, named: str, expect: "Sequence[Seen]") -> int:
     """Make a case and a cassette of each trace; nothing is written unless all of it can be."""
+    from harness.cli.classes import Classes
     from harness.foreign import traced, trees
 
     project = open_project(config_path)
-    target = _Target(project, suite)
-    found = [traced(tree, named=named, expect=expect) for tree in trees(_records(sources))]
+    target, formats = _Target(project, suite), Classes(project, suite)
+    found = [traced(tree, named=named, expect=expect, formats=formats) for tree in trees(_records(sources))]
     if not found:
         message = f"{sources[0]}: no trace"
         raise UsageError(message)
