@@ -4,14 +4,10 @@ Nothing is made up: a record without a score is an unscored trial, and tokens, d
 export does not tell them.
 """
 
-from harness.foreign.expected import Seen
 from harness.foreign.langsmith import Feedback, Runs, feedback_in
-from harness.foreign.messages import Unshown
 from harness.foreign.plain import Fields, Plain
 from harness.foreign.records import Record, in_document, in_lines, is_lines
-from harness.foreign.structured import ByClass, Formats
-from harness.foreign.traced import Traced, traced
-from harness.foreign.tree import Tree, trees
+from harness.foreign.traces import ByClass, Formats, Seen, Traced, Tree, Unshown, traced, trees
 from harness.foreign.trials import Key, numbered, provenance
 
 __all__ = [

@@ -2,10 +2,10 @@
 
 from typing import Any, Literal, NamedTuple
 
-from harness.foreign import completions, responses
-from harness.foreign.messages import Unshown, asked_message
-from harness.foreign.seen import Run, table
-from harness.foreign.structured import Form, Formats, class_name, form_of_class
+from harness.foreign.traces import completions, responses
+from harness.foreign.traces.messages import Unshown, asked_message
+from harness.foreign.traces.seen import Run, table
+from harness.foreign.traces.structured import Form, Formats, class_name, form_of_class
 
 _OF_THE_CLIENT = frozenset({"extra_headers", "extra_query", "extra_body", "timeout", "stream", "stream_options", "text_format"})
 

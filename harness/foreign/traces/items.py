@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.foreign.messages import Unshown, fields_of, role_of, tool_calls
-from harness.foreign.seen import table
+from harness.foreign.traces.messages import Unshown, fields_of, role_of, tool_calls
+from harness.foreign.traces.seen import table
 
 _TEXTS = {"text": "output_text", "output_text": "output_text", "refusal": "refusal"}
 _KEPT = frozenset(

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from harness.foreign.messages import Unshown
 from harness.foreign.records import at
+from harness.foreign.traces.messages import Unshown
 
 Api = Literal["chat", "responses", "streamed responses"]
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from harness.foreign import anthropic
-from harness.foreign.messages import Unshown
-from harness.foreign.seen import table
+from harness.foreign.traces import anthropic
+from harness.foreign.traces.messages import Unshown
+from harness.foreign.traces.seen import table
 
 _OF_THE_CLIENT = frozenset({"extra_headers", "extra_query", "extra_body", "timeout", "stream", "messages"})
 _ELSEWHERE = frozenset({"betas", "mcp_servers", "output_format"})

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.foreign.messages import Unshown, fields_of, role_of
-from harness.foreign.seen import table
+from harness.foreign.traces.messages import Unshown, fields_of, role_of
+from harness.foreign.traces.seen import table
 
 _KEPT = {
     "text": ("type", "text", "cache_control", "citations"),

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from harness.foreign.messages import Unshown, fields_of
 from harness.foreign.records import at
-from harness.foreign.seen import Run
+from harness.foreign.traces.messages import Unshown, fields_of
+from harness.foreign.traces.seen import Run
 
 ERROR = 400
 _IN_TEXT = re.compile(r"Error code: (\d{3}) - (\{.{1,20000}\})")

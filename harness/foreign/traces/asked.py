@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from harness.cassette.exchange import UNKNOWN_HOST, Exchange, Request, Response
-from harness.foreign import anthropic, completions, responses, wrapped_anthropic
-from harness.foreign.failed import ERROR, ServerAnswer, hidden_retries, server_answer
-from harness.foreign.messages import Unshown
-from harness.foreign.seen import Run, client_of, model_of, moment, params_of, table
-from harness.foreign.structured import Formats, form_of, unknown
-from harness.foreign.wrapped import wrapped
+from harness.foreign.traces import anthropic, completions, responses, wrapped_anthropic
+from harness.foreign.traces.failed import ERROR, ServerAnswer, hidden_retries, server_answer
+from harness.foreign.traces.messages import Unshown
+from harness.foreign.traces.seen import Run, client_of, model_of, moment, params_of, table
+from harness.foreign.traces.structured import Formats, form_of, unknown
+from harness.foreign.traces.wrapped import wrapped
 
 _COMPATIBLE = frozenset({"openai-chat", "azure-openai-chat"})
 _NOTHING_KEPT = frozenset({"status", "finish_reason"})

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from harness.foreign.messages import Unshown, fields_of
+from harness.foreign.traces.messages import Unshown, fields_of
 
 _NOT_SENT = frozenset(
     {"_type", "model", "model_name", "base_url", "openai_api_base", "azure_endpoint", "azure_deployment", "response_format"}

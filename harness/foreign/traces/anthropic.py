@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from harness.foreign.messages import Unshown
-from harness.foreign.seen import Run, answers, client_of, conversation, model_of, params_of, table
-from harness.foreign.turns import answered_blocks, asked_turns
+from harness.foreign.traces.messages import Unshown
+from harness.foreign.traces.seen import Run, answers, client_of, conversation, model_of, params_of, table
+from harness.foreign.traces.turns import answered_blocks, asked_turns
 
 KIND = "anthropic-chat"
 

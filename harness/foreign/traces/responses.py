@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from harness.foreign.items import answered_items, asked_items
-from harness.foreign.messages import Unshown
-from harness.foreign.seen import Run, answers, client_of, conversation, model_of, params_of, settings, table
+from harness.foreign.traces.items import answered_items, asked_items
+from harness.foreign.traces.messages import Unshown
+from harness.foreign.traces.seen import Run, answers, client_of, conversation, model_of, params_of, settings, table
 
 _ONLY_THERE = frozenset({"context_management", "include", "previous_response_id", "reasoning", "text", "truncation"})
 _PREFERRED = re.compile(r"gpt-[\d.]+-pro|codex")

@@ -8,12 +8,12 @@ from pydantic import JsonValue
 from harness.cassette.exchange import Exchange
 from harness.dataset import Case
 from harness.errors import UsageError
-from harness.foreign.asked import rebuilt
-from harness.foreign.expected import Seen, expected
-from harness.foreign.messages import Unshown, is_serialised, plain_message
 from harness.foreign.records import at
-from harness.foreign.structured import Formats, unknown
-from harness.foreign.tree import Tree
+from harness.foreign.traces.asked import rebuilt
+from harness.foreign.traces.expected import Seen, expected
+from harness.foreign.traces.messages import Unshown, is_serialised, plain_message
+from harness.foreign.traces.structured import Formats, unknown
+from harness.foreign.traces.tree import Tree
 
 
 class Traced(NamedTuple):

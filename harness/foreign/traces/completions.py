@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from harness.foreign.messages import Unshown, answered_message, asked_message
-from harness.foreign.seen import Run, answers, begun_at, conversation, model_of, settings, table
+from harness.foreign.traces.messages import Unshown, answered_message, asked_message
+from harness.foreign.traces.seen import Run, answers, begun_at, conversation, model_of, settings, table
 
 _COUNTED = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens", "total_tokens": "total_tokens"}
 _DETAILS = (

@@ -8,10 +8,10 @@ from typing import Any, Literal
 from harness.dataset import Expected, Mode, PathExpectation, ToolExpectation, ToolsExpectation
 from harness.errors import UsageError
 from harness.foreign.chat import chat
-from harness.foreign.messages import fields_of
 from harness.foreign.records import at
-from harness.foreign.seen import table
-from harness.foreign.tree import Run, Tree, is_node
+from harness.foreign.traces.messages import fields_of
+from harness.foreign.traces.seen import table
+from harness.foreign.traces.tree import Run, Tree, is_node
 
 Seen = Literal["path", "text", "tools"]
 """What of a trace can be expected of the case: the nodes in their order, the last text, the calls of tools."""
