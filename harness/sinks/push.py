@@ -80,6 +80,7 @@ class Push:
     _done: set[str] = dataclasses.field(default_factory=set)
     _sent: set[str] = dataclasses.field(default_factory=set)
     _versions: dict[str, str] = dataclasses.field(default_factory=dict)
+    _is_fresh: bool = False
 
     def __post_init__(self) -> None:
         self.arrival = Arrival(self.mirror.survey.trials)
@@ -109,7 +110,7 @@ class Push:
         self._make_dataset()
         is_new = self._open()
         if not is_new:
-            self._there = self._reading.runs(self.mirror.id, until=self.mirror.until)
+            self._look()
         self._send_traces()
         self._finish()
         self._verify()
@@ -172,6 +173,7 @@ class Push:
             try:
                 for trial in self.parcel.trials():
                     if not self._is_there(trial):
+                        self._is_fresh = False
                         calls = tuple(self._trace(trial))
                         waiting.append(_Sent(self.mirror.trace_id(trial), calls, pool.submit(self._bring, calls)))
                     if len(waiting) >= _WINDOW:
@@ -247,7 +249,8 @@ class Push:
             for pause_s in LOOKS_S:
                 if pause_s:
                     self.sender.pause(pause_s)
-                self._there = self._reading.runs(self.mirror.id, until=self.mirror.until)
+                if pause_s or not self._is_fresh:
+                    self._look()
                 self.arrival.is_seen = True
                 lost = [trace for trial in self.parcel.trials() if self._there[trace := self.mirror.trace_id(trial)] < runs_in(trial)]
                 if not lost or self.arrival.problem:
@@ -258,6 +261,10 @@ class Push:
                 self.notes.note(f"trace {trace}", "missing")
                 self._done.discard(f"trace {trace}")
         return len(lost)
+
+    def _look(self) -> None:
+        self._there = self._reading.runs(self.mirror.id, until=self.mirror.until)
+        self._is_fresh = True
 
     def _complete_feedback(self) -> None:
         """Send the feedback that is not there: a server may take runs without what came with them."""

@@ -111,7 +111,7 @@ class Sender:
         reply = self.ask(call)
         if reply.is_absent:
             message = f"{self.remote.address}: {call.method} {call.path} answered 404; look at LANGSMITH_ENDPOINT"
-            raise Stopped(message)
+            raise Refused(message)
         return reply
 
     def document(self, call: Call) -> Any:

@@ -140,6 +140,17 @@ def test_a_call_goes_to_the_visit_that_was_running():
     assert found == {"step/0": "", "step/1": "", "step/2": "step/1", "tool/0": "step/2", "tool/1": "step/0"}
 
 
+def test_two_pushes_at_one_time_keep_each_others_lines(tmp_path):
+    """Each appends: neither writes over what the other has noted meanwhile."""
+    one, other = PushFolder(tmp_path, "here"), PushFolder(tmp_path, "here")
+    with one.noting(), other.noting():
+        for number in range(3):
+            one.note(f"one {number}")
+            other.note(f"other {number}")
+
+    assert one.acknowledged() == {f"{name} {number}" for name in ("one", "other") for number in range(3)}
+
+
 def test_a_ledger_outlives_a_line_that_was_cut_off(tmp_path):
     """Half a line counts as nothing, and what is noted later stands on a line of its own."""
     ledger = PushFolder(tmp_path, "here")

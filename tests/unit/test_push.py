@@ -479,6 +479,28 @@ def test_what_was_taken_and_lost_is_sent_once_more(whole, target):
     assert workspace.tags
 
 
+def test_a_trace_that_has_no_place_does_not_stop_the_others():
+    """Where a server answers 404 to one, the others are there, and the line says what was asked."""
+    workspace, trials = Workspace(), three()
+    taking = workspace._take_traces
+    workspace._take_traces = lambda parts: (404, {"detail": "gone"}) if "c1" in str(parts) else taking(parts)
+
+    arrival = push(workspace, trials).run()
+
+    assert (arrival.there, arrival.problem) == (2, "memory://langsmith: POST /runs/multipart answered 404; look at LANGSMITH_ENDPOINT")
+
+
+def test_a_push_that_has_nothing_to_send_looks_once():
+    """All runs are asked for at the begin; they are not asked for again where nothing was sent since."""
+    workspace, trials = Workspace(), three()
+    push(workspace, trials).run()
+    asked = len(workspace.log)
+
+    assert push(workspace, trials).run().is_complete
+
+    assert [target for _, target in workspace.log[asked:]].count("/runs/query") == 1
+
+
 def test_what_stays_away_is_told():
     """A server that takes the verdict again and again, and never has it, is not believed."""
     workspace, trials = Workspace(), three()
