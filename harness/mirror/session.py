@@ -75,7 +75,11 @@ class Mirror:
         yield self.session_call()
         for trial in trials:
             yield from self.trace_calls(trial, versions, exchanges(trial))
-        yield self.close_call(max(versions.values(), default=None))
+        version = max(versions.values(), default=None)
+        yield self.close_call(version)
+        tag = self.collection.tagging(self.head.commit, version)
+        if tag is not None:
+            yield tag
         yield self.verdict_call()
 
     def session_call(self) -> Call:

@@ -118,7 +118,7 @@ def _step(path: str, inside: str, step: NodeStep) -> Span:
 
 def _call(path: str, inside: str, call: WireCall, exchange: Exchange | None) -> Span:
     asked = None if exchange is None else _parsed(exchange.request.body)
-    answered = None if exchange is None else whole_body(exchange.response.body)
+    answered = None if exchange is None or _is_damaged(call) else whole_body(exchange.response.body)
     name = call.model or call.answered_model or f"{call.kind} {urlsplit(call.url).hostname or ''}".strip()
     return Span(
         path,
@@ -133,6 +133,11 @@ def _call(path: str, inside: str, call: WireCall, exchange: Exchange | None) -> 
         error=call.error or (None if call.answered else f"HTTP {call.status}" if call.status else "no answer"),
         metadata=_of_call(call),
     )
+
+
+def _is_damaged(call: WireCall) -> bool:
+    """Tell a call whose answer was not the recorded one, or not all of it: every fault but `slow` sees to that."""
+    return call.source == "fault" and call.fault != "slow"
 
 
 def _of_call(call: WireCall) -> dict[str, JsonValue]:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from harness.mirror import Call, encoded
 from harness.schema import digest
 from harness.sinks.reading import Reading
 from harness.sinks.sender import NoAnswer, Reply, Stopped
+from harness.sinks.timely import timely
 
 TIMEOUT_S = (5.0, 20.0)
 """To connect, and between two parts of an answer."""
@@ -76,7 +78,11 @@ class LangSmith:
 
         try:
             content = {**_HERE, "timeout": tuple(min(longest_s, within_s) for longest_s in TIMEOUT_S), **self._content(call)}
-            response = self._client.request_with_retries(call.method, self._path(call.path), request_kwargs=content)
+            request = partial(self._client.request_with_retries, call.method, self._path(call.path), request_kwargs=content)
+            response = timely(request, within_s=within_s)
+        except TimeoutError:  # though each part of an answer may come in time
+            message = f"{self.address}: its answer takes too long"
+            raise NoAnswer(message) from None
         except (utils.LangSmithError, RequestException) as error:
             response = _response(error)
             if response is None:

@@ -77,16 +77,16 @@ class PushFolder:
     @contextlib.contextmanager
     def noting(self) -> Iterator[Self]:
         """Open the ledger for appending, beside other pushes perhaps; a last line that was cut off is ended first, as no entry."""
-        try:
+        with _writing(self._ledger_path):
             self.path.mkdir(parents=True, exist_ok=True)
-            with self._ledger_path.open("a", encoding="utf-8") as self._file:
-                if _ends_in_a_line(self._ledger_path):
-                    self._file.write("\n")
-                yield self
-        except OSError as error:
-            message = f"{self._ledger_path}: cannot be written: {error.strerror or error}"
-            raise UsageError(message) from None
+            self._file = self._ledger_path.open("a", encoding="utf-8")
+            if _ends_within_a_line(self._ledger_path):
+                self._file.write("\n")
+        try:
+            yield self
         finally:
+            with _writing(self._ledger_path):
+                self._file.close()
             self._file = None
 
     def note_page(self, suite: str, page: Page) -> None:
@@ -102,22 +102,24 @@ class PushFolder:
         if self._file is None:
             message = "note is for `with folder.noting()`"
             raise RuntimeError(message)
-        self._file.write(entry.to_json() + "\n")
-        self._file.flush()
+        with _writing(self._ledger_path):
+            self._file.write(entry.to_json() + "\n")
+            self._file.flush()
 
     def write_spool(self, lines: Iterable[str]) -> int:
         """Write the requests that did not go, and return how many; without any there is no file."""
         temporary = self.spool_path.with_suffix(".part")
         count = 0
-        with temporary.open("w", encoding="utf-8", errors="replace") as file:
-            for line in lines:
-                file.write(line + "\n")
-                count += 1
-        if count:
-            temporary.replace(self.spool_path)
-        else:
-            temporary.unlink()
-            self.spool_path.unlink(missing_ok=True)
+        with _writing(self.spool_path):
+            with temporary.open("w", encoding="utf-8", errors="replace") as file:
+                for line in lines:
+                    file.write(line + "\n")
+                    count += 1
+            if count:
+                temporary.replace(self.spool_path)
+            else:
+                temporary.unlink()
+                self.spool_path.unlink(missing_ok=True)
         return count
 
     def write_redacted(self, manifest: Iterable[JsonValue]) -> None:
@@ -142,6 +144,16 @@ def _is_cut(line: str) -> bool:
     return not line.endswith("\n") or (line.startswith("{") and not line.endswith("}\n"))
 
 
-def _ends_in_a_line(path: Path) -> bool:
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Tell in one line of a file that cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        message = f"{path}: cannot be written: {error.strerror or error}"
+        raise UsageError(message) from None
+
+
+def _ends_within_a_line(path: Path) -> bool:
     with path.open("rb") as file:
         return file.seek(0, os.SEEK_END) > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"

@@ -7,9 +7,10 @@ import uuid
 import pytest
 from trials import trial
 
+from harness.cassette.exchange import Exchange, Request, Response
 from harness.cassette.redact import BUILT_IN, Redactor
 from harness.dataset import Case, Dataset, parse
-from harness.errors import ExperimentUnreadable, RedactionError
+from harness.errors import ExperimentUnreadable, RedactionError, UsageError
 from harness.mirror import EXAMPLES_AT_ONCE, Call, Collection, Part, Redactions, case_rows, encoded
 from harness.mirror.examples import difference, example_of
 from harness.mirror.feedback import key_of, said_of
@@ -17,7 +18,7 @@ from harness.mirror.ids import dataset_id, run_id
 from harness.mirror.spans import spans_of
 from harness.score import failed, passed
 from harness.store import PushFolder
-from harness.trace import NodeStep, Place, ToolCall, Trace
+from harness.trace import NodeStep, Place, ToolCall, Trace, WireCall
 
 
 def test_ids_of_runs_have_the_form_of_version_7():
@@ -140,6 +141,17 @@ def test_a_call_goes_to_the_visit_that_was_running():
     assert found == {"step/0": "", "step/1": "", "step/2": "step/1", "tool/0": "step/2", "tool/1": "step/0"}
 
 
+@pytest.mark.parametrize(("fault", "shown"), [("empty", {"status": 200, "finish_reason": None}), ("slow", {"answer": "Zug"})])
+def test_a_damaged_answer_is_not_shown_as_the_recorded_one(fault, shown):
+    """The graph did not get it; of an answer that was only late it got all."""
+    exchange = Exchange(Request("POST", "https://h/x", b"{}"), Response(200, b'{"answer":"Zug"}'))
+    call = WireCall(place=Place(node="a"), kind="chat", source="fault", fault=fault, url="https://h/x", status=200, exchange=0)
+
+    (found,) = spans_of(Trace(calls=(call,)), [exchange])
+
+    assert (found.inputs, found.outputs, found.metadata["fault"]) == ({}, shown, fault)
+
+
 def test_two_pushes_at_one_time_keep_each_others_lines(tmp_path):
     """Each appends: neither writes over what the other has noted meanwhile."""
     one, other = PushFolder(tmp_path, "here"), PushFolder(tmp_path, "here")
@@ -186,3 +198,19 @@ def test_a_ledger_that_is_none_is_an_error(tmp_path):
 
     with pytest.raises(ExperimentUnreadable, match=r"ledger\.jsonl:2: not a line of a ledger"):
         PushFolder(tmp_path, "here").acknowledged()
+
+
+@pytest.mark.parametrize("name", ["ledger.jsonl", "spool.jsonl"])
+def test_a_file_of_a_push_that_cannot_be_written_is_named(tmp_path, name):
+    """It is one line, and it is about that file."""
+    (tmp_path / "push" / name).mkdir(parents=True)
+    kept = PushFolder(tmp_path, "https://example.com")
+
+    with pytest.raises(UsageError, match=f"push/{name}: cannot be written: Is a directory"), kept.noting():
+        kept.write_spool(["{}"])
+
+
+def test_what_fails_beside_a_push_is_not_told_as_its_ledger(tmp_path):
+    """Such as a file that cannot be read."""
+    with pytest.raises(FileNotFoundError), PushFolder(tmp_path, "https://example.com").noting():
+        (tmp_path / "none").read_text()

@@ -365,6 +365,7 @@ def test_a_server_that_never_answers_ends_it_in_bounded_time(fault, said):
         "experiment",
         *["trace"] * 3,
         "close",
+        "tag",
         "feedback",
     ]
 
