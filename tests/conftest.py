@@ -8,6 +8,7 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+import heap
 import once
 import postgres_server
 import pytest
@@ -35,8 +36,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish(session):
-    """Let tests know which others run."""
+    """Let tests know which others run, and look through the memory, in which all of them are now."""
     once.take(session.items)
+    heap.settle()
 
 
 @dataclass
