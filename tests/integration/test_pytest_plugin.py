@@ -13,10 +13,14 @@ NUMBERS = range(6)
 @pytest.fixture
 def recorded(world):
     """Return a project with six recorded cases, one of which expects what the model does not say."""
-    world.write("agent.py", AGENT)
-    world.suite('routes.classify = "kind"')
-    world.cases(*[case(number) for number in NUMBERS[:-1]], case(5, "alpha", "number"))
-    assert world.record(RULES).code == 0
+
+    def make():
+        world.write("agent.py", AGENT)
+        world.suite('routes.classify = "kind"')
+        world.cases(*[case(number) for number in NUMBERS[:-1]], case(5, "alpha", "number"))
+        assert world.record(RULES).code == 0
+
+    world.prepare(make)
     return world
 
 
