@@ -25,7 +25,7 @@ def renamed(new_of: dict[Any, Any]) -> Iterator[None]:
             put(*arguments)
         undo.clear()
         after = _references(old_of)
-        if taken := {new: old for new, old in old_of.items() if after[id(new)] > before[id(new)]}:
+        if taken := {new: old for new, old in old_of.items() if after[id(new)] != before[id(new)]}:
             _rename(taken)
 
 
