@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 COMPAT := .venv-openai2
 COMPAT_READY := $(COMPAT)/.ready
 
-.PHONY: help demo test compat check bench page record clean
+.PHONY: help demo test live compat check bench page record clean
 
 help: ## say what can be done here
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ demo: $(READY) ## replay the reference suites offline, print the verdicts, leave
 
 test: $(READY) check ## run everything that proves the project: linters, types, layers, tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+live: $(READY) ## the tests of pushing and pulling against LangSmith itself, with LANGSMITH_API_KEY of the environment
+	$(BIN)/python -m pytest -m live tests/integration
 
 compat: $(COMPAT_READY) ## the same for the wire, with the major version of openai before the newest
 	$(COMPAT)/bin/python -m pytest -n 2 tests/integration/test_wire.py tests/integration/test_reference_cassettes.py

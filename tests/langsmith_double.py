@@ -52,6 +52,7 @@ class Refusal(Exception):
         self.detail = detail
 
 
+MALFORMED = {400, 415, 422}
 _ID = "([0-9a-f-]{36})"
 ROUTES = (
     ("GET", "/info", "_get_info"),
@@ -61,6 +62,7 @@ ROUTES = (
     ("GET", f"/datasets/{_ID}/comparative", "_get_comparative"),
     ("GET", f"/datasets/{_ID}", "_get_dataset"),
     ("PATCH", f"/datasets/{_ID}", "_patch_dataset"),
+    ("DELETE", f"/datasets/{_ID}", "_delete_dataset"),
     ("GET", f"/datasets/{_ID}/version", "_get_version"),
     ("PUT", f"/datasets/{_ID}/tags", "_put_tag"),
     ("POST", f"/v1/platform/datasets/{_ID}/examples", "_post_examples"),
@@ -71,6 +73,7 @@ ROUTES = (
     ("POST", "/sessions", "_post_session"),
     ("GET", f"/sessions/{_ID}", "_get_session"),
     ("PATCH", f"/sessions/{_ID}", "_patch_session"),
+    ("DELETE", f"/sessions/{_ID}", "_delete_session"),
     ("POST", "/runs/multipart", "_post_runs"),
     ("POST", "/runs/query", "_post_query"),
     ("POST", "/api/v2/runs/query", "_post_newer_query"),
@@ -129,6 +132,8 @@ class Workspace:
         try:
             return self._routed(method, path, query, _Body(headers, body))
         except Refusal as refusal:
+            if refusal.status in MALFORMED:
+                self.invalid.append(refusal.detail)
             return refusal.status, {"detail": refusal.detail}
 
     def _routed(self, method, path, query, body):
@@ -136,6 +141,7 @@ class Workspace:
             match = re.fullmatch(pattern, path)
             if method == wanted and match:
                 return getattr(self, name)(*match.groups(), query=query, body=body)
+        self.invalid.append(f"{method} {path}: no such route")
         return 404, {"detail": "Not Found"}
 
     def _get_info(self, **_):
@@ -145,7 +151,7 @@ class Workspace:
         return 200, _named(self.datasets.values(), query)
 
     def _post_dataset(self, *, body, **_):
-        dataset = body.document(schemas.DATASET, self.invalid)
+        dataset = body.document(schemas.DATASET)
         if dataset["id"] in self.datasets or _named(self.datasets.values(), {"name": [dataset["name"]]}):
             raise Refusal(409, "Dataset with this name already exists.")
         self.datasets[dataset["id"]] = dataset | {"created_at": self._moment(), "modified_at": self._moment(), "tenant_id": TENANT}
@@ -155,13 +161,19 @@ class Workspace:
         return 200, _found(self.datasets, identifier)
 
     def _patch_dataset(self, identifier, *, body, **_):
-        change = body.document(schemas.BASELINE, self.invalid)
+        change = body.document(schemas.BASELINE)
         _found(self.sessions, change["baseline_experiment_id"])
         self.datasets[identifier] = _found(self.datasets, identifier) | change
         return self._changed(200, self.datasets[identifier])
 
+    def _delete_dataset(self, identifier, **_):
+        self.examples = {one["id"]: one for one in self.examples.values() if one["dataset_id"] != identifier}
+        self.comparisons = {one["id"]: one for one in self.comparisons.values() if one["reference_dataset_id"] != identifier}
+        _found(self.datasets, identifier)
+        return self._changed(202, self.datasets.pop(identifier))
+
     def _post_comparative(self, *, body, **_):
-        comparison = body.document(schemas.COMPARATIVE, self.invalid)
+        comparison = body.document(schemas.COMPARATIVE)
         for session in comparison["experiment_ids"]:
             if _found(self.sessions, session)["reference_dataset_id"] != comparison["reference_dataset_id"]:
                 raise Refusal(400, "experiments over several datasets")
@@ -171,7 +183,9 @@ class Workspace:
         return self._changed(200, comparison)
 
     def _get_comparative(self, dataset, *, query, **_):
-        found = [one for one in self.comparisons.values() if one["reference_dataset_id"] == dataset and one["id"] in query["id"]]
+        found = [
+            one for one in self.comparisons.values() if one["reference_dataset_id"] == dataset and one["id"] in query.get("id", [one["id"]])
+        ]
         return 200, _page(found, query)
 
     def _get_version(self, dataset, *, query, **_):
@@ -180,7 +194,7 @@ class Workspace:
 
     def _put_tag(self, dataset, *, body, **_):
         _found(self.datasets, dataset)
-        tag = body.document(schemas.TAG, self.invalid)
+        tag = body.document(schemas.TAG)
         self.tags[dataset, tag["tag"]] = tag["as_of"]
         return self._changed(200, {})
 
@@ -211,16 +225,20 @@ class Workspace:
 
     def _examples_in(self, dataset, body):
         _found(self.datasets, dataset)
-        return self._gathered(body.parts(sized=False), schemas.EXAMPLE_PARTS, re.compile("([0-9a-f-]{36})(?:[.](.+))?"))
+        return self._gathered(
+            body.parts(sized=False), schemas.EXAMPLE_PARTS, re.compile("([0-9a-f-]{36})(?:[.](.+))?"), {"", "inputs", "outputs"}
+        )
 
     def _get_sessions(self, *, query, **_):
-        return 200, _page([self._session(one) for one in _named(self.sessions.values(), query)], query)
+        of = query.get("reference_dataset")
+        found = [one for one in _named(self.sessions.values(), query) if not of or one["reference_dataset_id"] in of]
+        return 200, _page([self._session(one) for one in found], query)
 
     def _get_session(self, identifier, **_):
         return 200, self._session(_found(self.sessions, identifier))
 
     def _post_session(self, *, body, **_):
-        session = body.document(schemas.SESSION, self.invalid)
+        session = body.document(schemas.SESSION)
         _found(self.datasets, session["reference_dataset_id"])
         if session["id"] in self.sessions or _named(self.sessions.values(), {"name": [session["name"]]}):
             raise Refusal(409, "Session already exists.")
@@ -228,8 +246,15 @@ class Workspace:
         return self._changed(200, self.sessions[session["id"]])
 
     def _patch_session(self, identifier, *, body, **_):
-        self.sessions[identifier] = _found(self.sessions, identifier) | body.document(schemas.CLOSING, self.invalid)
+        self.sessions[identifier] = _found(self.sessions, identifier) | body.document(schemas.CLOSING)
         return self._changed(200, self.sessions[identifier])
+
+    def _delete_session(self, identifier, **_):
+        _found(self.sessions, identifier)
+        for held in (self.runs, self.feedback):
+            for one in [one["id"] for one in held.values() if one["session_id"] == identifier]:
+                del held[one]
+        return self._changed(202, self.sessions.pop(identifier))
 
     def _post_runs(self, *, body, **_):
         return self._take_traces(body.parts(sized=True))
@@ -237,10 +262,10 @@ class Workspace:
     def _post_query(self, *, body, **_):
         if not self.instance_flags.get("ch_query_enabled", True):
             raise Refusal(404, "Not Found")
-        return self._query(body.document(schemas.QUERY, self.invalid))
+        return self._query(body.document(schemas.QUERY))
 
     def _post_newer_query(self, *, body, **_):
-        asked = body.document(schemas.NEWER_QUERY, self.invalid)
+        asked = body.document(schemas.NEWER_QUERY)
         last_day = self._moment()
         wanted = [
             run
@@ -264,14 +289,17 @@ class Workspace:
         return 200, self._run(_found(self.runs, identifier))
 
     def _get_all_feedback(self, *, query, **_):
-        return 200, _page([one for one in self.feedback.values() if one["run_id"] in query.get("run", [one["run_id"]])], query)
+        wanted = {"run": "run_id", "session": "session_id", "key": "key", "comparative_experiment_id": "comparative_experiment_id"}
+        asked = {name: query[by] for by, name in wanted.items() if by in query}
+        found = [one for one in self.feedback.values() if all(one.get(name) in values for name, values in asked.items())]
+        return 200, _page([one for one in found if "session" not in query.get("level", []) or one["run_id"] is None], query)
 
     def _get_feedback(self, identifier, **_):
         return 200, _found(self.feedback, identifier)
 
     def _post_feedback(self, *, body, **_):
         is_of_a_run = "run_id" in json.loads(body.data)
-        return self._add_feedback([body.document(schemas.FEEDBACK_OF_A_RUN if is_of_a_run else schemas.FEEDBACK, self.invalid)])
+        return self._add_feedback([body.document(schemas.FEEDBACK_OF_A_RUN if is_of_a_run else schemas.FEEDBACK)])
 
     def _changed(self, status, document):
         self.changes += 1
@@ -289,24 +317,26 @@ class Workspace:
             self.versions.append(self.examples[identifier])
         return self._changed(201, {"count": len(found), "example_ids": list(found)})
 
-    def _gathered(self, parts, allowed, pattern):
+    def _gathered(self, parts, allowed, pattern, needed):
         """Return the parts of a form by what they are of, each by its own name; every one has to hold to its schema."""
         found = {}
         for name, value in parts:
             match = pattern.fullmatch(name)
             if match is None or (match[2] or "") not in allowed:
                 raise Refusal(422, f"unknown part {name}")
-            _check(value, allowed[match[2] or ""], name, self.invalid)
-            found.setdefault(match[1], {})[match[2] or ""] = value
-        if not found or any("" not in one for one in found.values()):
-            raise Refusal(422, "a part without what it is of")
+            _check(value, allowed[match[2] or ""], name)
+            if (match[2] or "") in found.setdefault(match[1], {}):
+                raise Refusal(422, f"part {name} comes twice")
+            found[match[1]][match[2] or ""] = value
+        if not found or any(not needed <= one.keys() for one in found.values()):
+            raise Refusal(422, f"not all of the parts {sorted(needed)}")
         return found
 
     def _take_traces(self, parts):
         said = [(name, value) for name, value in parts if name.startswith("feedback.")]
         rest = [(name, value) for name, value in parts if not name.startswith("feedback.")]
         pattern = re.compile("post[.]([0-9a-f-]{36})(?:[.](.+))?")
-        found = self._gathered(rest, schemas.RUN_PARTS, pattern) if rest or not said else {}
+        found = self._gathered(rest, schemas.RUN_PARTS, pattern, {"", "inputs", "extra"}) if rest or not said else {}
         if any(identifier in self.runs for identifier in found):
             raise Refusal(409, "Conflict: payload already received: payloads already received")
         runs = {}
@@ -315,7 +345,9 @@ class Workspace:
             runs[identifier] = {"outputs": None, "error": None, **one[""], **extra}
             self._check_run(identifier, runs)
         for name, value in said:
-            _check(value, schemas.FEEDBACK_OF_A_RUN, name, self.invalid)
+            _check(value, schemas.FEEDBACK_OF_A_RUN, name)
+            if name != f"feedback.{value['id']}":
+                raise Refusal(422, f"{name}: another id than its part's")
         if len({run["trace_id"] for run in runs.values()} | {one["trace_id"] for _, one in said}) != 1:
             raise Refusal(422, "several traces in one request")
         if self._most is not None:
@@ -329,6 +361,8 @@ class Workspace:
         run = runs[identifier]
         around = (self.runs | runs).get(run.get("parent_run_id"))
         is_root = "parent_run_id" not in run
+        metadata = run["extra"]["metadata"]
+        usage = metadata.get("usage_metadata")
         own = dt.datetime.fromisoformat(run["start_time"]).strftime("%Y%m%dT%H%M%S%fZ") + identifier
         problems = (
             (run["id"] != identifier, "another id than its part's"),
@@ -338,17 +372,26 @@ class Workspace:
             (not is_root and "reference_example_id" in run, "only a root refers to an example"),
             (run["dotted_order"] != (f"{around['dotted_order']}.{own}" if around else own), "a wrong dotted order"),
             (run["end_time"] < run["start_time"], "it ends before it starts"),
+            (is_root and metadata.get("example_version") not in self._versions_of(run), "no version of its example"),
+            (usage is not None and run["run_type"] != "llm", "only tokens of llm runs count"),
+            (usage is not None and usage["total_tokens"] != usage["input_tokens"] + usage["output_tokens"], "a wrong sum of tokens"),
         )
         for is_so, problem in problems:
             if is_so:
                 raise Refusal(422, f"run {identifier}: {problem}")
 
+    def _versions_of(self, root):
+        return {one["modified_at"] for one in self.versions if one["id"] == root.get("reference_example_id")}
+
     def _add_feedback(self, documents, among=None):
         for one in documents:
             if one["id"] in self.feedback:
                 raise Refusal(409, "feedback exists")
-            if one.get("run_id") is not None and one["run_id"] not in self.runs | (among or {}):
+            run = (self.runs | (among or {})).get(one.get("run_id"))
+            if one.get("run_id") is not None and run is None:
                 raise Refusal(404, "feedback on an unknown run")
+            if run is not None and any(run[name] != one[name] for name in ("trace_id", "session_id", "start_time")):
+                raise Refusal(422, "feedback that says of its run what is not so")
             if one.get("comparative_experiment_id") not in {None, *self.comparisons}:
                 raise Refusal(404, "feedback on an unknown comparison")
             if one["session_id"] not in self.sessions:
@@ -396,9 +439,9 @@ class _Body(NamedTuple):
             raise Refusal(415, f"unknown encoding {encoding}")
         return zstandard.ZstdDecompressor().decompressobj().decompress(self.raw) if encoding else self.raw
 
-    def document(self, schema, invalid):
+    def document(self, schema):
         document = json.loads(self.data)
-        _check(document, schema, "body", invalid)
+        _check(document, schema, "body")
         return document
 
     def parts(self, *, sized):
@@ -418,11 +461,10 @@ class _Body(NamedTuple):
         return found
 
 
-def _check(value, schema, place, invalid):
+def _check(value, schema, place):
     problem = next(Draft202012Validator(schema).iter_errors(value), None)
     if problem is not None:
-        invalid.append(f"{place}: {problem.json_path}: {problem.message[:300]}")
-        raise Refusal(422, invalid[-1])
+        raise Refusal(422, f"{place}: {problem.json_path}: {problem.message[:300]}")
 
 
 def _is_asked(run, asked):
@@ -463,8 +505,9 @@ class InProcess:
     def __init__(self, workspace):
         self.workspace = workspace
 
-    def send(self, call):
+    def send(self, call, *, within_s):
         """Send a call once."""
+        assert within_s > 0
         body = encoded(call)
         headers = {"content-type": body.content_type} if body.content_type else {}
         try:

@@ -4,6 +4,7 @@ UUID = {"type": "string", "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a
 V7 = {"type": "string", "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"}
 TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00$"}
 TEXT = {"type": "string"}
+NAME = {"type": "string", "minLength": 1}
 TABLE = {"type": "object"}
 MAYBE_TEXT = {"type": ["string", "null"]}
 COUNT = {"type": "integer", "minimum": 0}
@@ -26,7 +27,7 @@ RUN = record(
         "trace_id": V7,
         "dotted_order": {"type": "string", "pattern": r"^\d{8}T\d{12}Z[0-9a-f-]{36}(\.\d{8}T\d{12}Z[0-9a-f-]{36})*$"},
         "session_id": UUID,
-        "name": {"type": "string", "minLength": 1},
+        "name": NAME,
         "run_type": {"enum": ["tool", "chain", "llm", "retriever", "embedding", "prompt", "parser"]},
         "start_time": TIME,
         "end_time": TIME,
@@ -35,13 +36,14 @@ RUN = record(
     parent_run_id=V7,
     reference_example_id=UUID,
 )
+_OF_RUN = {"usage_metadata": USAGE, "ls_model_name": {"type": "string", "pattern": "^[^/]+$"}, "ls_provider": NAME, "example_version": TIME}
 RUN_PARTS = {
     "": RUN,
     "inputs": TABLE,
     "outputs": TABLE,
     "error": TEXT,
     "events": {"type": "array", "items": record({"name": TEXT, "time": TIME})},
-    "extra": record({"metadata": {"type": "object", "properties": {"usage_metadata": USAGE, "ls_model_name": {"pattern": "^[^/]+$"}}}}),
+    "extra": record({"metadata": {"type": "object", "properties": _OF_RUN}}),
 }
 FEEDBACK_OF_A_RUN = record(
     {
@@ -64,51 +66,48 @@ FEEDBACK_OF_A_RUN = record(
 )
 _OF_A_RUN = {"run_id", "trace_id", "start_time", "comparative_experiment_id", "feedback_group_id"}
 FEEDBACK = record({name: schema for name, schema in FEEDBACK_OF_A_RUN["properties"].items() if name not in _OF_A_RUN})
-DATASET = record({"id": UUID, "name": TEXT, "data_type": {"const": "kv"}}, description=MAYBE_TEXT)
+DATASET = record({"id": UUID, "name": NAME, "data_type": {"const": "kv"}}, description=MAYBE_TEXT)
 COMPARATIVE = record(
     {
         "id": UUID,
-        "name": TEXT,
-        "experiment_ids": {"type": "array", "items": UUID, "minItems": 2},
+        "name": NAME,
+        "experiment_ids": {"type": "array", "items": UUID, "minItems": 2, "uniqueItems": True},
         "reference_dataset_id": UUID,
         "created_at": TIME,
-        "extra": TABLE,
+        "extra": record({"metadata": TABLE}),
     },
     description=MAYBE_TEXT,
 )
 BASELINE = record({"baseline_experiment_id": UUID})
 EXAMPLE_PARTS = {
-    "": record({"metadata": TABLE, "split": {"type": "array", "items": TEXT, "minItems": 1}}),
+    "": record({"metadata": TABLE, "split": {"type": "array", "items": NAME, "minItems": 1}}),
     "inputs": TABLE,
     "outputs": TABLE,
 }
-SESSION_METADATA = {
-    "type": "object",
-    "required": ["models", "prompts", "tools"],
-    "properties": {
-        "models": {"type": "array", "items": TEXT},
-        "prompts": {"type": "array", "items": TEXT},
-        "tools": {"type": "array", "items": record({"name": TEXT, "description": TEXT})},
-        "dataset_version": TIME,
-        "dataset_splits": {"type": "array", "items": TEXT},
-    },
+_METADATA = {
+    "models": {"type": "array", "items": NAME},
+    "prompts": {"type": "array", "items": {"type": "string", "pattern": "^[^:]+:[^:]+$"}},
+    "tools": {"type": "array", "items": record({"name": NAME, "description": TEXT})},
+    "git": record({"commit": MAYBE_TEXT}),
+    "langgraph_harness": TABLE,
 }
+_VERSION = {"dataset_version": TIME, "dataset_splits": {"type": "array", "items": NAME, "minItems": 1}}
 SESSION = record(
     {
         "id": UUID,
-        "name": TEXT,
+        "name": NAME,
         "reference_dataset_id": UUID,
         "start_time": TIME,
         "num_examples": COUNT,
         "num_repetitions": {"type": "integer", "minimum": 1},
-        "evaluator_keys": {"type": "array", "items": TEXT},
-        "extra": record({"metadata": SESSION_METADATA}),
+        "evaluator_keys": {"type": "array", "items": NAME},
+        "extra": record({"metadata": record(_METADATA)}),
     },
     description=MAYBE_TEXT,
 )
-CLOSING = record({"end_time": TIME, "extra": record({"metadata": SESSION_METADATA})})
+CLOSING = record({"end_time": TIME, "extra": record({"metadata": record(_METADATA | _VERSION)})})
 ANY_TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?\+00:00$"}
-TAG = record({"as_of": ANY_TIME, "tag": TEXT})
+TAG = record({"as_of": ANY_TIME, "tag": {"type": "string", "pattern": "[^:]$"}})
 NEWER_QUERY = record(
     {
         "project_ids": {"type": "array", "items": UUID, "minItems": 1},
@@ -129,4 +128,22 @@ NEWER_QUERY = record(
     ids={"type": "array", "items": UUID},
     cursor=TEXT,
 )
-QUERY = {"type": "object", "properties": {"limit": {"type": "integer", "maximum": 100}}}
+_SELECTED = (
+    *("id", "name", "run_type", "status", "start_time", "end_time", "inputs", "outputs", "error", "extra", "events", "tags", "serialized"),
+    *("parent_run_id", "parent_run_ids", "child_run_ids", "trace_id", "dotted_order", "session_id", "reference_example_id", "app_path"),
+    *("total_tokens", "prompt_tokens", "completion_tokens", "total_cost", "prompt_cost", "completion_cost", "first_token_time"),
+    *("feedback_stats", "in_dataset", "manifest_id", "share_token", "s3_urls", "inputs_s3_urls", "outputs_s3_urls"),
+)
+_SOME = {"type": "array", "items": UUID, "minItems": 1}
+QUERY = record(
+    {},
+    limit={"type": "integer", "minimum": 1, "maximum": 100},
+    select={"type": "array", "items": {"enum": [*_SELECTED]}},
+    session=_SOME,
+    id=_SOME,
+    trace=V7,
+    is_root={"type": "boolean"},
+    cursor=NAME,
+    order={"enum": ["asc", "desc"]},
+    skip_pagination={"type": "boolean"},
+)

@@ -13,7 +13,10 @@ KEY = "lsv2_pt_0123456789abcdef0123456789abcdef_0123456789"
 
 
 class Server(ThreadingHTTPServer):
-    """Holds commits by prompt, newest last. `fails` are answers by method and path: a status and a text; without a status none comes."""
+    """Holds commits by prompt, newest last; takes `key` alone. `moved` leads everything elsewhere, by a status and an address.
+
+    `fails` are answers by method and path: a status and a text; without a status none comes.
+    """
 
     daemon_threads = True
     handle = "acme"
@@ -24,6 +27,8 @@ class Server(ThreadingHTTPServer):
         self.asked: list[tuple[str, str]] = []
         self.fails: dict[tuple[str, str], tuple[int | None, str]] = {}
         self.released = threading.Event()
+        self.key = KEY
+        self.moved: tuple[int, str] | None = None
         self.workspace = Workspace()
 
     @property
@@ -64,6 +69,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Take what is set."""
         self._serve("PUT")
 
+    def do_DELETE(self):
+        """Take back what was made."""
+        self._serve("DELETE")
+
     def _serve(self, method):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.server.asked.append((method, self.path))
@@ -71,9 +80,11 @@ class _Handler(BaseHTTPRequestHandler):
         if status is None:
             self.server.released.wait()  # its client has left meanwhile
             return
-        if status:
+        if self.server.moved:
+            self._answer(self.server.moved[0], "", {"location": self.server.moved[1]})
+        elif status:
             self._answer(status, text)
-        elif self.headers.get("x-api-key") != KEY:
+        elif self.headers.get("x-api-key") != self.server.key:
             self._answer(401, {"detail": "Invalid token"})
         elif self.path.startswith(("/settings", "/commits", "/repos")):
             self._answer(*self._routed(method, self.path.strip("/").split("/"), json.loads(body or b"{}")))
@@ -152,3 +163,10 @@ def langsmith():
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+if __name__ == "__main__":
+    with langsmith() as server:
+        sys.stdout.write(f"export LANGSMITH_ENDPOINT={server.address} LANGSMITH_API_KEY={KEY}\n")
+        sys.stdout.flush()
+        threading.Event().wait()

@@ -9,7 +9,7 @@ import click
 from harness.cli.group import main
 from harness.cli.numbers import Number
 from harness.cli.project import CONFIG_HERE, redaction
-from harness.errors import ExitCode, UsageError
+from harness.errors import ExitCode, SinkError, UsageError
 
 if TYPE_CHECKING:
     from harness.dataset import Dataset
@@ -32,6 +32,7 @@ def datasets() -> None:
 def push_dataset(config_path: Path | None, /, *, config_here: Path | None, path: str, within: float) -> int:
     """Put the cases of a dataset file into LangSmith; an edited case becomes a new version of its example."""
     from harness import store
+    from harness.cassette.redact import BUILT_IN
     from harness.dataset import parse
     from harness.mirror import Collection, Redactions, dataset_id
     from harness.sinks.datasets import DatasetPush
@@ -44,7 +45,11 @@ def push_dataset(config_path: Path | None, /, *, config_here: Path | None, path:
     collection = Collection(dataset_id(remote.owner, dataset.name), dataset, Redactions(redactor))
     changes: list[str] = []
     sender = Sender(remote, within_s=within, clock=time.monotonic)
-    DatasetPush(collection, sender, lambda call, reply: changes.append(call.key) if reply.is_done else None).run()
+    try:
+        DatasetPush(collection, sender, lambda call, reply: changes.append(call.key) if reply.is_done else None).run()
+    except SinkError as problem:
+        click.echo(f"harness: push incomplete: {BUILT_IN.text(str(problem))}; push it again, nothing is sent twice", err=True)
+        return int(ExitCode.PUSH_INCOMPLETE)
     did = "changed now" if changes else "as they were"
     click.echo(f"dataset {dataset.name!r}: {len(dataset.cases):,} cases are in {remote.address} ({did})")
     return int(ExitCode.PASS)

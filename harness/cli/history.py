@@ -94,7 +94,7 @@ def _scene(config_path: Path | None, experiment: str, case: str, suite: str | No
         message = f"case {case!r} was run in {', '.join(places)}; say which with --suite and --variant"
         raise UsageError(message)
     first = trials[0]
-    cases = [trial.case for trial in folder.trials() if (trial.suite, trial.variant) == (first.suite, first.variant)]
+    cases = [trial.case for trial in folder.trials_in(first.suite, first.variant)]
     with contextlib.redirect_stdout(sys.stderr), sealed_without_keys():
         yield scene_of(open_project(config_path), folder.head(), first, cases)
 

@@ -68,7 +68,9 @@ def _plain(reader: "Plain", records: "Iterator[Record]", path: Path) -> "Iterato
 @click.option(
     "--as-case", is_flag=True, help="Make a case and a cassette of each trace in the files; runs by id or address always become that."
 )
-@click.option("--expect", multiple=True, type=click.Choice(["path", "text"]), help="Expect of the case what the trace shows of it.")
+@click.option(
+    "--expect", multiple=True, type=click.Choice(["path", "text", "tools"]), help="Expect of the case what the trace shows of it."
+)
 @click.option("--score", "keys", multiple=True, metavar="KEY", help="Feedback that decides; may be given several times; all by default.")
 @click.option(
     "--case", default="", metavar="FIELD", help="The field that names the case, as a dotted path; the id of example or run by default."

@@ -7,12 +7,14 @@ export does not tell them.
 from harness.foreign.langsmith import Feedback, Runs, feedback_in
 from harness.foreign.plain import Fields, Plain
 from harness.foreign.records import Record, in_document, in_lines, is_lines
-from harness.foreign.traced import Seen, Traced, Tree, traced, trees
+from harness.foreign.traces import ByClass, Formats, Seen, Traced, Tree, Unshown, traced, trees
 from harness.foreign.trials import Key, numbered, provenance
 
 __all__ = [
+    "ByClass",
     "Feedback",
     "Fields",
+    "Formats",
     "Key",
     "Plain",
     "Record",
@@ -20,6 +22,7 @@ __all__ = [
     "Seen",
     "Traced",
     "Tree",
+    "Unshown",
     "feedback_in",
     "in_document",
     "in_lines",

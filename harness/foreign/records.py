@@ -78,7 +78,8 @@ def _value(text: str, place: str) -> JsonValue:
         value: JsonValue = read_json(text)
     except json.JSONDecodeError as error:
         line = f", line {error.lineno}" if error.lineno > 1 else ""
-        message = f"{place}: not JSON{line}: {error.msg}"
+        wanted = f"; there has to be {_OBJECT}" if error.pos == 0 else ""
+        message = f"{place}: not JSON{line}: {error.msg}{wanted}"
     except ValueError as error:
         message = f"{place}: not JSON: {error}"
     else:

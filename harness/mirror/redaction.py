@@ -27,6 +27,7 @@ _FIXED = (
     "created_at",
     "modified_at",
 )
+_ID_LENGTH = 36
 
 
 class Redacted(NamedTuple):
@@ -46,16 +47,24 @@ class Redactions:
 
     def call(self, call: Call) -> Call:
         """Return a call without secrets."""
-        parts = tuple(Part(part.name, self._value(part.value, part.name)) for part in call.parts)
-        document = None if call.document is None else self._value(call.document, call.key)
+        parts = tuple(Part(part.name, self._value(part.value, part.name, is_head=_is_head(part.name))) for part in call.parts)
+        document = None if call.document is None else self._value(call.document, call.key, is_head=True)
         return call._replace(parts=parts, document=document)
 
     def example(self, example: Example) -> Example:
         """Return an example without secrets."""
-        inputs, outputs, metadata = (self._value(value, f"example {example.id}") for value in example[2:5])
-        return example._replace(inputs=inputs, outputs=outputs, metadata=metadata)
+        inputs, outputs, metadata, split = (self._value(value, f"example {example.id}") for value in example[2:])
+        return example._replace(inputs=inputs, outputs=outputs, metadata=metadata, split=tuple(split))
 
-    def _value(self, value: Any, place: str) -> Any:
+    def clean(self, value: Any) -> Any:
+        """Return a value that does not leave as it would be without secrets; the manifest has nothing of it."""
+        try:
+            return read_json(self.redactor.text(canonical_json(value)))
+        except ValueError:  # the redactors of the config leave no JSON of it
+            return value
+
+    def _value(self, value: Any, place: str, *, is_head: bool = False) -> Any:
+        """Return a value without secrets; a head keeps its ids and times, all else is the user's content."""
         text = canonical_json(value)
         clean = self.redactor.text(text)
         if clean == text:
@@ -63,10 +72,16 @@ class Redactions:
         for secret in self.redactor.secrets_in(text):
             self.found[Redacted(place, secret.kind, secret.fingerprint)] = None
         try:
-            return _with_ids(read_json(clean), value)
+            changed = read_json(clean)
         except ValueError:
             message = f"the redactors of the config leave no JSON of {place!r}; nothing of it was sent"
             raise RedactionError(message) from None
+        return _with_ids(changed, value) if is_head else changed
+
+
+def _is_head(part: str) -> bool:
+    """Tell the part of a form that says what a run, a piece of feedback or an example is from those with its content."""
+    return len(part.rpartition(".")[2]) == _ID_LENGTH
 
 
 def _with_ids(changed: Any, original: Any) -> Any:

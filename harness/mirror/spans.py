@@ -1,5 +1,6 @@
 """A trace as a tree of spans: nodes within the nodes of their subgraphs, calls and tools within their nodes."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -13,6 +14,10 @@ from harness.trace import NodeStep, Place, RetrieverCall, ToolCall, Trace, WireC
 
 _PROVIDERS = {"openai.com": "openai", "anthropic.com": "anthropic", "googleapis.com": "google_genai", "mistral.ai": "mistralai"}
 _KINDS = {"chat": "llm", "embedding": "llm", "http": "tool"}  # tokens count on runs of the type llm alone
+
+
+_Named = tuple[int, tuple[str, ...], str | None]
+"""The turn, the subgraph and the name of a node."""
 
 
 class Span(NamedTuple):
@@ -47,39 +52,53 @@ def spans_of(trace: Trace, exchanges: Sequence[Exchange] = ()) -> Iterator[Span]
 
 
 class _Nodes:
-    """Finds the step that something happened in: that of the same place, or else the one of the same name at that time."""
+    """Finds the step that something happened in: that of the same place, or else the one of the same name at that time.
+
+    Steps are in the order of the graph: one in a subgraph comes after the step that it is in, and before the next visit of that node.
+    """
 
     def __init__(self, steps: Sequence[NodeStep]) -> None:
         self._steps = steps
         self._at = {step.place: number for number, step in reversed(list(enumerate(steps)))}
-        self._named: dict[tuple[tuple[str, ...], str | None], list[int]] = {}
+        self._named: dict[_Named, list[int]] = {}
         for number, step in enumerate(steps):
-            self._named.setdefault((step.place.namespace, step.place.node), []).append(number)
+            self._named.setdefault((step.place.turn, step.place.namespace, step.place.node), []).append(number)
 
     def spans(self) -> Iterator[Span]:
         """Yield the spans of the steps, those of outer graphs first."""
         for number, step in sorted(enumerate(self._steps), key=lambda item: len(item[1].place.namespace)):
-            yield _step(f"step/{number}", self._enclosing(step.place, step.start_s), step)
+            yield _step(f"step/{number}", self._enclosing(step.place, number), step)
 
     def around(self, place: Place, start_s: float | None) -> str:
         """Return the path of the step in which something happened, "" where none is known."""
         found = self._at.get(place)
         if found is None and place.node is not None:
-            found = self._step(place.namespace, place.node, start_s)
-        return self._enclosing(place, start_s) if found is None else f"step/{found}"
+            found = self._running((place.turn, place.namespace, place.node), start_s)
+        return self._enclosing(place, self._running_before(start_s)) if found is None else f"step/{found}"
 
-    def _enclosing(self, place: Place, start_s: float | None) -> str:
-        """Return the path of the innermost known step whose subgraph a place is in."""
+    def _enclosing(self, place: Place, before: int) -> str:
+        """Return the path of the innermost known step whose subgraph a place is in: the last one before a number."""
         for depth in range(len(place.namespace), 0, -1):
-            found = self._step(place.namespace[: depth - 1], place.namespace[depth - 1], start_s)
-            if found is not None:
-                return f"step/{found}"
+            numbers = self._named.get((place.turn, place.namespace[: depth - 1], place.namespace[depth - 1]), [])
+            at = bisect_left(numbers, before)
+            if numbers:
+                return f"step/{numbers[max(at - 1, 0)]}"
         return ""
 
-    def _step(self, namespace: tuple[str, ...], node: str, start_s: float | None) -> int | None:
-        numbers = self._named.get((namespace, node), [])
+    def _running(self, named: _Named, start_s: float | None) -> int | None:
+        """Return the last step of a name that was running at a time; the first one where the time is not known."""
+        numbers = self._named.get(named, [])
         at_that_time = [number for number in numbers if _was_running(self._steps[number], start_s)]
-        return next(iter(at_that_time or numbers), None)
+        return at_that_time[-1] if at_that_time else next(iter(numbers), None)
+
+    def _running_before(self, start_s: float | None) -> int:
+        """Return the number behind the last step that had begun at a time."""
+        begun = (
+            number
+            for number, step in enumerate(self._steps)
+            if start_s is not None and step.start_s is not None and step.start_s <= start_s
+        )
+        return max(begun, default=-1) + 1
 
 
 def _was_running(step: NodeStep, start_s: float | None) -> bool:

@@ -2,13 +2,11 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-from harness.experiment import SuiteProvenance, Trial
+from harness.experiment import Trial
 from harness.mirror.feedback import OUTCOME, key_of
 from harness.mirror.moments import seen_s
-
-Wanted = Callable[[Trial], bool]
 
 
 @dataclasses.dataclass(slots=True)
@@ -42,10 +40,9 @@ class Survey:
         return self._hash.hexdigest()[:16]
 
 
-def survey(suite: SuiteProvenance, trials: Iterable[Trial], wanted: Wanted) -> Survey:
-    """Read the trials of a suite that are wanted."""
+def survey(trials: Iterable[Trial]) -> Survey:
+    """Read the trials that are to be sent."""
     found = Survey()
     for trial in trials:
-        if (trial.suite, trial.variant) == (suite.suite, suite.variant) and wanted(trial):
-            found.add(trial)
+        found.add(trial)
     return found

@@ -60,9 +60,9 @@ def trace_calls(trial: Trial, row: Row, exchanges: Sequence[Exchange] = (), *, t
     placed = {"": _placed(root, None, trial, row)}
     trace = placed[""].id
     units = [(trace, tuple(_run(root, placed[""], None, row, trace)))]
-    for span in spans_of(trial.trace, exchanges):
+    for number, span in enumerate(spans_of(trial.trace, exchanges), start=1):
         around = placed[span.inside]
-        placed[span.path] = _placed(span, around, trial, row)
+        placed[span.path] = _placed(span, around, trial, row, number)
         units.append((placed[span.path].id, tuple(_run(span, placed[span.path], around, row, trace))))
     lacking = [unit for run, unit in units if run not in there]
     if len(lacking) == len(units):
@@ -92,9 +92,9 @@ def _root(trial: Trial, row: Row) -> Span:
     return Span(_ROOT, "", trial.suite, "chain", 0.0, seen_s(trace), inputs=row.inputs, outputs=outputs, error=error, metadata=known)
 
 
-def _placed(span: Span, around: _Placed | None, trial: Trial, row: Row) -> _Placed:
+def _placed(span: Span, around: _Placed | None, trial: Trial, row: Row, number: int = 0) -> _Placed:
     start = around.start if around and span.start_s is None else after(row.started, span.start_s or 0.0)
-    found = run_id(row.session, trial.case, trial.repeat, span.path, start_ms=milliseconds(start))
+    found = run_id(row.session, trial.case, trial.repeat, span.path, start_ms=milliseconds(start), number=number)
     order = in_order(start) + found
     return _Placed(found, f"{around.order}.{order}" if around else order, start, after(start, span.duration_s or 0.0))
 

@@ -16,7 +16,8 @@ from harness import graph
 from harness.dataset import Case
 from harness.errors import GraphError
 from harness.experiment import LiveAttempt
-from harness.observe import Observer, plain
+from harness.observe import Observer
+from harness.plain import plain
 from harness.runner.ended import Ended
 from harness.runner.plan import Bench
 from harness.schema import canonical_json

@@ -13,7 +13,8 @@ from langchain_core.outputs import LLMResult
 from langgraph.cache.base import BaseCache, FullKey, Namespace
 from langgraph.cache.memory import InMemoryCache as InMemoryNodeCache
 
-from harness.observe import Observer, plain
+from harness.observe import Observer
+from harness.plain import plain
 from harness.trace import CachedAnswer, Usage
 
 _MOMENT_S = 1e-6

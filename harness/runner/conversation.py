@@ -8,7 +8,8 @@ from langgraph.types import Command
 
 from harness.dataset import Case
 from harness.errors import GraphError
-from harness.observe import Observer, plain
+from harness.observe import Observer
+from harness.plain import plain
 from harness.runner.ended import Ended
 from harness.runner.player import Player
 from harness.trace import Interrupt

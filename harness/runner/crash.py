@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.observe import plain
+from harness.plain import plain
 from harness.trace import Crash
 from harness.wire.deployed import AgentFailed
 from harness.wire.stops import BudgetStop, LiveConnection, MissingExchange

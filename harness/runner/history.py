@@ -13,7 +13,7 @@ from harness.delta import changes
 from harness.errors import HarnessError, UsageError
 from harness.experiment import Experiment, SuiteProvenance, Trial
 from harness.history import Assignment, Fork, History, Snapshot
-from harness.observe import plain
+from harness.plain import plain
 from harness.runner.cut import Cut
 from harness.runner.edit import edit_of
 from harness.runner.performance import Performance

@@ -7,10 +7,10 @@ from harness.cassette.miss import Miss
 from harness.dataset import Case
 from harness.errors import WireStop
 from harness.experiment import OVER_BUDGET, Trial, outcome
-from harness.observe import Story
 from harness.runner.performance import Performance
 from harness.runner.plan import Bench
 from harness.score import Score, failed
+from harness.story import Story
 from harness.trace import Trace
 from harness.wire.faults import Faults
 from harness.wire.tools import ToolFaults

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.observe import Story, last_text, plain
+from harness.plain import last_text, plain
 from harness.price import Price, cost_usd
 from harness.runner.crash import crash_of
 from harness.runner.ended import Ended
+from harness.story import Story
 from harness.trace import CachedAnswer, Trace, WireCall
 from harness.wire.seam import Layer
 from harness.wire.tools import ToolFaults

@@ -22,7 +22,7 @@ from harness.errors import WireStop
 from harness.experiment import Trial
 from harness.freeze import frozen
 from harness.listen import listening
-from harness.observe import Observer, Story
+from harness.observe import Observer
 from harness.price import Price
 from harness.runner.agent import Agent
 from harness.runner.caches import CachedModels, empty_model_cache, watched_nodes
@@ -33,6 +33,7 @@ from harness.runner.performance import Performance, trace_of
 from harness.runner.plan import Bench, memory
 from harness.runner.player import Plain, Play
 from harness.runner.rules import taped
+from harness.story import Story
 from harness.wire.faults import Faults
 from harness.wire.layers import Recorder, Replay, Scripted, place_name
 from harness.wire.seam import Layer

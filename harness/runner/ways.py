@@ -8,7 +8,7 @@ from typing import Any
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
-from harness.observe import plain
+from harness.plain import plain
 from harness.runner.player import Awaited, drain
 
 MODES = ("values", "updates", "messages", "custom", "debug")

@@ -2,41 +2,34 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 from harness.mirror import Call, Pairing
-from harness.sinks.reading import Reading
-from harness.sinks.sender import Reply, Sender, Stopped
-
-_ASKED = 20
+from harness.sinks.courier import Courier
+from harness.sinks.reading import RUNS_AT_ONCE, Reading
+from harness.sinks.sender import Stopped
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparing:
-    """Makes a comparison with these outcomes; `done` takes the keys of what is there, `noted` each call that was acknowledged."""
+    """Makes a comparison with these outcomes, each with the run that it is feedback on."""
 
     pairing: Pairing
     outcomes: Iterator[tuple[str, Call]]
-    sender: Sender
-    done: set[str]
-    noted: Callable[[Call, Reply], None]
+    courier: Courier
 
     def run(self) -> None:
         """Send what is lacking; Stopped where the other experiment is not there, or is one over another dataset."""
-        reading = Reading(self.sender)
+        sender, collection = self.courier.sender, self.pairing.mirror.collection
+        reading = Reading(sender)
         base = reading.session(self.pairing.session)
-        if base is None or base.get("reference_dataset_id") != self.pairing.mirror.collection.id:
+        if base is None or base.get("reference_dataset_id") != collection.id:
             why = "is not there any more" if base is None else "is over another dataset there"
-            message = f"{self.sender.remote.address}: experiment {self.pairing.base.id!r} {why}, so they cannot be compared"
+            message = f"{sender.remote.address}: experiment {self.pairing.base.id!r} {why}, so they cannot be compared"
             raise Stopped(message)
         making = self.pairing.making()
-        self._send(making, is_there=reading.comparison(self.pairing.mirror.collection.id, self.pairing.id) is not None)
-        while some := list(itertools.islice(self.outcomes, _ASKED)):
-            there = reading.feedback_of([run for run, _ in some])
-            for _, call in some:
-                self._send(call, is_there=call.key.rpartition(" ")[2] in there)
-
-    def _send(self, call: Call, *, is_there: bool) -> None:
-        if not is_there:
-            self.noted(call, self.sender.change(call))
-        self.done.add(call.key)
+        self.courier.bring([making], lambda: {making.key} if reading.comparison(collection.id, self.pairing.id) else ())
+        while some := list(itertools.islice(self.outcomes, RUNS_AT_ONCE)):
+            runs = [run for run, _ in some]
+            self.courier.bring([call for _, call in some], partial(reading.feedback_of, runs, comparison=self.pairing.id))

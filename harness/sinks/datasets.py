@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.mirror import Call, Collection, case_rows
+from harness.sinks.courier import LOOKS_S
 from harness.sinks.reading import Reading
 from harness.sinks.sender import Reply, Sender, Stopped
-
-_ROUNDS = 4
 
 
 @dataclasses.dataclass(slots=True)
@@ -41,15 +40,24 @@ class DatasetPush:
         return found
 
     def _make_examples(self) -> None:
-        for _ in range(_ROUNDS):
+        """Add what is lacking and change what differs, each change once, and look until LangSmith has it so."""
+        changed: set[str] = set()
+        served: dict[str, dict[str, Any]] = {}
+        for pause_s in (0.0, *LOOKS_S):
+            if pause_s:
+                self.sender.pause(pause_s)
             served = Reading(self.sender).examples(self.collection.id)
+            self.collection = self.collection.beside(served)
             self.versions = {one["id"]: one["modified_at"] for one in served.values() if one.get("modified_at")}
             calls = list(self.collection.lacking(served))
             if not calls:
                 return
             for call in calls:
-                self._send(call)
-        message = f"{self.sender.remote.address}: the examples of {self.collection.name!r} do not become what was sent"
+                if call.key not in changed:
+                    self._send(call)
+                changed |= {call.key} if call.method == "PATCH" else set()
+        problem = self.collection.problem(served)
+        message = f"{self.sender.remote.address}: the examples of {self.collection.name!r} do not become what was sent: {problem}"
         raise Stopped(message)
 
     def _send(self, call: Call) -> None:

@@ -1,23 +1,26 @@
 """LangSmith's API: the SDK's client as the transport, each request once and for a bounded time, each failure one line."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from harness.cassette.redact import BUILT_IN
 from harness.errors import SinkError
 from harness.mirror import Call, encoded
 from harness.schema import digest
 from harness.sinks.reading import Reading
-from harness.sinks.sender import NoAnswer, Reply
+from harness.sinks.sender import NoAnswer, Reply, Stopped
 
 TIMEOUT_S = (5.0, 20.0)
 """To connect, and between two parts of an answer."""
 
 _NAMES = ("LANGSMITH", "LANGCHAIN")
 _HOSTED = "https://api.smith.langchain.com"
+_HERE = {"allow_redirects": False}  # the key goes nowhere else
 _SHOWN = 200
-_UNAUTHORISED, _FORBIDDEN, _NOT_FOUND, _CONFLICT, _BUSY = 401, 403, 404, 409, 429
+_BAD_REQUEST, _UNAUTHORISED, _FORBIDDEN, _NOT_FOUND, _CONFLICT, _BUSY = 400, 401, 403, 404, 409, 429
 
 
 class NotThere(SinkError):
@@ -31,7 +34,7 @@ class Conflict(SinkError):
 class LangSmith:
     """A workspace of LangSmith. The key and the address come from the environment, as LangSmith's own SDK takes them.
 
-    `owner` tells workspaces apart without telling the key, `place` tells the address too; `compresses` says whether forms of runs are
+    `owner` tells workspaces apart without telling the key, `place` is the workspace's address; `compresses` says whether forms of runs are
     sent compressed.
     """
 
@@ -40,9 +43,12 @@ class LangSmith:
         if not has_key():
             message = "LangSmith needs a key: set LANGSMITH_API_KEY; it is read from the environment alone"
             raise SinkError(message)
-        self.address = (_setting("ENDPOINT") or _HOSTED).rstrip("/")
+        if not (key.isascii() and key.isprintable()):
+            message = "LANGSMITH_API_KEY: it holds a character that no key has, such as the end of a line"
+            raise SinkError(message)
+        self.address = _address()
         self.owner = digest(f"{self.address} {_setting('WORKSPACE_ID')} {key}")
-        self.place = f"{self.address} {self.owner}"
+        self.place = f"{self.address} {_setting('WORKSPACE_ID')}".strip()
         self.compresses = False
         self._client = _client(self.address, key)
 
@@ -63,19 +69,32 @@ class LangSmith:
         except SinkError as problem:
             reading.sender.stop(str(problem))
 
-    def send(self, call: Call) -> Reply:
+    def send(self, call: Call, *, within_s: float) -> Reply:
         """Send a call once and return the answer, whatever it is; NoAnswer where none came."""
         from langsmith import utils  # noqa: PLC0415, costs half a second
         from requests import RequestException  # noqa: PLC0415, comes with it
 
         try:
-            response = self._client.request_with_retries(call.method, self._path(call.path), request_kwargs=self._content(call))
+            content = {**_HERE, "timeout": tuple(min(longest_s, within_s) for longest_s in TIMEOUT_S), **self._content(call)}
+            response = self._client.request_with_retries(call.method, self._path(call.path), request_kwargs=content)
         except (utils.LangSmithError, RequestException) as error:
             response = _response(error)
             if response is None:
                 message = f"{self.address}: {_silence(error)}"
                 raise NoAnswer(message) from None  # the SDK's own text shows a part of the key
-        return Reply(response.status_code, _document(response), _seconds(response.headers.get("retry-after")))
+        return Reply(response.status_code, self._document(response), _seconds(response.headers.get("retry-after")))
+
+    def _document(self, response: Any) -> Any:
+        """Return the JSON of an answer; what a server says of an error is without secrets. Stopped where it leads elsewhere, or is none."""
+        if response.status_code >= _BAD_REQUEST:
+            return {"detail": _said(response)}
+        if response.is_redirect:
+            raise Stopped(self._moved(response))
+        try:
+            return response.json() if response.content.strip() else None
+        except ValueError:
+            message = f"{self.address}: it did not answer with JSON; look at LANGSMITH_ENDPOINT"
+            raise Stopped(message) from None
 
     def _path(self, path: str) -> str:
         """Return a path as it stands behind the address, which may name the version that the path begins with."""
@@ -100,13 +119,20 @@ class LangSmith:
         from requests import RequestException  # noqa: PLC0415, comes with it
 
         try:
-            answer = self._client.request_with_retries(method, path, **how).json()
+            response = self._client.request_with_retries(method, path, **_HERE, **how)
+            if response.is_redirect:
+                raise SinkError(self._moved(response))
+            answer = response.json()
         except (utils.LangSmithError, RequestException, ValueError) as error:
             raise self._problem(error, path) from None  # the SDK's own text shows a part of the key
         if not isinstance(answer, dict):
             message = f"{self.address}: {path} did not answer with an object"
             raise SinkError(message)
         return answer
+
+    def _moved(self, response: Any) -> str:
+        where = urlsplit(response.headers["location"]).hostname or "another path"
+        return f"{self.address}: it answered {response.status_code} and leads to {where}, which is not followed; look at LANGSMITH_ENDPOINT"
 
     def _problem(self, error: Exception, path: str) -> SinkError:
         """Return what went wrong, told by the status of the answer where there was one."""
@@ -131,20 +157,54 @@ def _setting(name: str) -> str:
     return next((value for prefix in _NAMES if (value := os.environ.get(f"{prefix}_{name}", "").strip())), "")
 
 
+def _address() -> str:
+    found = _setting("ENDPOINT") or _HOSTED
+    if not _is_address(found):
+        message = f"LANGSMITH_ENDPOINT: {found!r} is no address; it begins with https:// or http://"
+        raise SinkError(message)
+    return found.rstrip("/")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _client(address: str, key: str) -> Any:
-    """Return a client that starts no thread and asks nothing of itself."""
-    from langsmith import Client  # noqa: PLC0415, costs half a second
+    """Return a client that starts no thread, asks nothing of itself, and goes by nothing that is set for tracing."""
+    from langsmith import Client, utils  # noqa: PLC0415, costs half a second
     from urllib3.util import Retry  # noqa: PLC0415, comes with it
 
     connect_s, read_s = TIMEOUT_S
-    return Client(
-        api_url=address,
-        api_key=key,
-        auto_batch_tracing=False,
-        info={},
-        retry_config=Retry(total=0, raise_on_status=False),
-        timeout_ms=(round(connect_s * 1000), round(read_s * 1000)),
-    )
+    try:
+        with _without("LANGSMITH_RUNS_ENDPOINTS"):  # where else an agent is traced to
+            return Client(
+                api_url=address,
+                api_key=key,
+                auto_batch_tracing=False,
+                info={},
+                retry_config=Retry(total=0, raise_on_status=False),
+                timeout_ms=(round(connect_s * 1000), round(read_s * 1000)),
+                tracing_mode="langsmith",
+                tracing_sampling_rate=1.0,
+            )
+    except (utils.LangSmithError, ValueError, OSError) as error:
+        message = f"the environment does not suit LangSmith's SDK: {BUILT_IN.text(' '.join(str(error).split()))}"
+        raise SinkError(message) from None
+
+
+@contextlib.contextmanager
+def _without(name: str) -> Iterator[None]:
+    """Hide a variable of the environment in this block."""
+    value = os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ[name] = value
 
 
 def _response(error: BaseException) -> Any:
@@ -167,16 +227,6 @@ def _silence(error: BaseException) -> str:
 
 def _chain(error: BaseException | None) -> list[BaseException]:
     return [] if error is None else [error, *_chain(error.__cause__ or error.__context__)]
-
-
-def _document(response: Any) -> Any:
-    """Return the JSON of an answer; what a server says of an error is without secrets, anything else is no document."""
-    if response.status_code >= _UNAUTHORISED - 1:
-        return {"detail": _said(response)}
-    try:
-        return response.json()
-    except ValueError:
-        return None
 
 
 def _seconds(text: str | None) -> float | None:

@@ -1,6 +1,7 @@
 """What LangSmith has: questions that change nothing, and their answers."""
 
 import dataclasses
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,6 +12,8 @@ from harness.sinks.runs import COUNTED, WHOLE, Asked, runs_of
 from harness.sinks.sender import Sender, Stopped
 
 _PAGE = 100
+RUNS_AT_ONCE = 20
+"""Of how many runs the feedback is asked for in one question."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,9 +52,10 @@ class Reading:
         found = self._get(f"/feedback/{identifier}")
         return found if isinstance(found, dict) else None
 
-    def feedback_of(self, runs: Sequence[str]) -> frozenset[str]:
-        """Return the ids of the feedback on these runs."""
-        return frozenset(one["id"] for one in self._pages("/feedback", {"run": runs}))
+    def feedback_of(self, runs: Sequence[str], *, comparison: str = "") -> frozenset[str]:
+        """Return the keys of the calls that bring the feedback which is on these runs, or on them in a comparison."""
+        chosen = {"comparative_experiment_id": comparison} if comparison else {}
+        return frozenset(f"feedback {one['id']}" for one in self._pages("/feedback", {"run": runs, **chosen}))
 
     def has_tag(self, dataset: str, tag: str) -> bool:
         """Tell whether a version of a dataset has this tag."""
@@ -90,14 +94,16 @@ class Reading:
         return f"{host}/o/{tenant}/datasets/{dataset['id']}/compare?selectedSessions={session}" if tenant else ""
 
     def _pages(self, path: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        offset = 0
-        while True:
+        """Yield what a route lists, page by page; a server that knows no pages, and gives the same again, is asked no further."""
+        seen: set[str] = set()
+        for offset in itertools.count(0, _PAGE):
             asked = urlencode({**query, "limit": _PAGE, "offset": offset}, doseq=True)
             page = self._list(self._get(f"{path}?{asked}") or [], path)
-            yield from page
-            if len(page) != _PAGE:
+            new = [one for one in page if one.get("id") not in seen]
+            yield from new
+            if len(page) != _PAGE or not new:
                 return
-            offset += _PAGE
+            seen.update(one["id"] for one in new if "id" in one)
 
     def _list(self, found: Any, what: str) -> list[dict[str, Any]]:
         if isinstance(found, list) and all(isinstance(one, dict) for one in found):

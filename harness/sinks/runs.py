@@ -59,24 +59,35 @@ class Asked:
 
 
 def runs_of(sender: Sender, asked: Asked) -> Iterator[dict[str, Any]]:
-    """Yield the runs that are wanted, by the newer route where the server has it alone, or does not know the older one."""
+    """Yield the runs that are wanted, each once, by the newer route where the server has it alone, or does not know the older one."""
+    seen: set[str] = set()
+    for run in _found(sender, asked):  # what comes in while they are asked for may move runs to the next page
+        if run.get("id") not in seen:
+            yield run
+            seen.add(str(run.get("id")))
+
+
+def _found(sender: Sender, asked: Asked) -> Iterator[dict[str, Any]]:
     reply = None if sender.has_newer_runs_only else sender.ask(Call("runs", "POST", _OLDER, asked.older))
-    if reply is None or reply.is_absent:
-        yield from _by_newer(sender, asked) if asked.session else ()
-        return
-    page = reply.document or {}
-    yield from page.get("runs", ())
-    while following := (page.get("cursors") or {}).get("next"):
-        page = sender.document(Call("runs", "POST", _OLDER, asked.older | {"cursor": following})) or {}
-        yield from page.get("runs", ())
+    if reply is not None and not reply.is_absent:
+        for page in _pages(sender, _OLDER, asked.older, reply.document or {}):
+            yield from page.get("runs", ())
+    elif asked.session:
+        first = sender.document(Call("runs", "POST", _NEWER, asked.newer)) or {}
+        for page in _pages(sender, _NEWER, asked.newer, first):
+            yield from map(_as_older, page.get("items") or ())
 
 
-def _by_newer(sender: Sender, asked: Asked) -> Iterator[dict[str, Any]]:
-    page = sender.document(Call("runs", "POST", _NEWER, asked.newer)) or {}
-    yield from map(_as_older, page.get("items") or ())
-    while following := page.get("next_cursor"):
-        page = sender.document(Call("runs", "POST", _NEWER, asked.newer | {"cursor": following})) or {}
-        yield from map(_as_older, page.get("items") or ())
+def _pages(sender: Sender, path: str, question: dict[str, Any], page: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a page and those after it; one that leads to itself is the last."""
+    cursor = None
+    while True:
+        yield page
+        following = page.get("next_cursor") or (page.get("cursors") or {}).get("next")
+        if not following or following == cursor:
+            return
+        cursor = following
+        page = sender.document(Call("runs", "POST", path, question | {"cursor": cursor})) or {}
 
 
 def _as_older(run: dict[str, Any]) -> dict[str, Any]:

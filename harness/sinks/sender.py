@@ -59,8 +59,8 @@ class Remote(Protocol):
 
     address: str
 
-    def send(self, call: Call) -> Reply:
-        """Send a call once."""
+    def send(self, call: Call, *, within_s: float) -> Reply:
+        """Send a call once; no answer that takes longer is waited for."""
         ...
 
 
@@ -90,9 +90,9 @@ class Sender:
     def ask(self, call: Call) -> Reply:
         """Send a call until it is answered for good: done, there already, or absent. Stopped and Refused say why it is not."""
         for attempt in range(ATTEMPTS):
-            self._check_time(0.0)
+            left_s = self._left_s()
             try:
-                reply = self.remote.send(call)
+                reply = self.remote.send(call, within_s=left_s)
             except NoAnswer as silence:
                 problem = str(silence)
                 wait_s = None
@@ -102,7 +102,7 @@ class Sender:
                 problem = _told(self.remote.address, call, reply)
                 wait_s = reply.retry_after_s
             if attempt + 1 < ATTEMPTS:
-                self._pause(wait_s if wait_s is not None else min(FIRST_WAIT_S * 2**attempt, LONGEST_WAIT_S), problem)
+                self._wait_before(attempt + 1, wait_s, problem)
         message = f"{problem}; given up after {ATTEMPTS} attempts"
         raise Stopped(message)
 
@@ -111,7 +111,7 @@ class Sender:
         reply = self.ask(call)
         if reply.is_absent:
             message = f"{self.remote.address}: {call.method} {call.path} answered 404; look at LANGSMITH_ENDPOINT"
-            raise Stopped(message)
+            raise Refused(message)
         return reply
 
     def document(self, call: Call) -> Any:
@@ -123,16 +123,29 @@ class Sender:
         """Wait, but not beyond the end."""
         self._pause(seconds, f"{self.remote.address}: not everything that was sent can be seen")
 
+    def _wait_before(self, attempt: int, asked_s: float | None, problem: str) -> None:
+        """Wait before a further attempt, as long as the server asks for."""
+        if asked_s is not None and asked_s > self._left_s(problem):
+            message = f"{problem}; it asks to wait {asked_s:g} s, which is more than is left of {self._within_s:g} s (--within)"
+            raise Stopped(message)
+        self._pause(min(FIRST_WAIT_S * 2 ** (attempt - 1), LONGEST_WAIT_S) if asked_s is None else asked_s, problem)
+
     def _pause(self, seconds: float, problem: str) -> None:
-        self._check_time(seconds, problem)
+        if self._left_s(problem) < seconds:
+            raise self._late(problem)
         self._wait(seconds)
 
-    def _check_time(self, seconds: float, problem: str = "") -> None:
+    def _left_s(self, problem: str = "") -> float:
+        """Return the time that is left; Stopped where there is none."""
         if self._over.is_set():
             raise Stopped(self._why)
-        if self._clock() + seconds > self._until:
-            message = f"{problem or f'{self.remote.address}: it takes too long'}; the time of {self._within_s:g} s is over (--within)"
-            raise Stopped(message)
+        left_s = self._until - self._clock()
+        if left_s <= 0:
+            raise self._late(problem)
+        return left_s
+
+    def _late(self, problem: str) -> Stopped:
+        return Stopped(f"{problem or f'{self.remote.address}: it takes too long'}; the time of {self._within_s:g} s is over (--within)")
 
     def _settled(self, call: Call, reply: Reply) -> Reply:
         if reply.is_done or reply.is_there_already or reply.is_absent:

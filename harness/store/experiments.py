@@ -101,6 +101,16 @@ class ExperimentFolder:
                     if trial.case in cases:
                         yield trial
 
+    def trials_in(self, suite: str, variant: str) -> Iterator[Trial]:
+        """Read the trials of a suite and variant; lines of others are passed over, not parsed."""
+        named = [f'"{name}":{json.dumps(value, ensure_ascii=False)}'.encode() for name, value in (("suite", suite), ("variant", variant))]
+        with self.trials_path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.endswith(b"\n") and (all(one in line for one in named) or not line.startswith(_CASE_FIRST)):
+                    trial = self._trial(line, number)
+                    if (trial.suite, trial.variant) == (suite, variant):
+                        yield trial
+
     def gathered(self, today: dt.date | None = None) -> dict[str, Gathered]:
         """Read all trials once and return what each suite came to, by its name (`suite@variant`); `today` tells which quarantine counts."""
         with _without_collector():

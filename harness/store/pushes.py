@@ -1,6 +1,7 @@
 """What was sent of an experiment, beside it: what has been acknowledged where, what could not be sent, what was redacted of it."""
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple, Self, TextIO
@@ -46,17 +47,22 @@ class PushFolder:
         return self.path / "spool.jsonl"
 
     @property
+    def is_begun(self) -> bool:
+        """Tell whether a push of the experiment was ever begun."""
+        return self._ledger_path.is_file()
+
+    @property
     def _ledger_path(self) -> Path:
         return self.path / "ledger.jsonl"
 
     def acknowledged(self) -> frozenset[str]:
-        """Return the keys of the calls that this address has acknowledged; a last line that was cut off counts as none."""
+        """Return the keys of the calls that this address has acknowledged; a line that was cut off counts as none."""
         if not self._ledger_path.is_file():
             return frozenset()
         states: dict[str, State] = {}
-        with self._ledger_path.open(encoding="utf-8") as file:
+        with self._ledger_path.open(encoding="utf-8", errors="replace") as file:
             for number, line in enumerate(file, start=1):
-                if line.endswith("\n"):
+                if not _is_cut(line):
                     entry = self._entry(line, number)
                     states |= {entry.key: entry.state} if entry.to == self._to else {}
         return frozenset(key for key, state in states.items() if state == "sent")
@@ -70,13 +76,12 @@ class PushFolder:
 
     @contextlib.contextmanager
     def noting(self) -> Iterator[Self]:
-        """Open the ledger for appending; a last line that was cut off is ended first, as no entry."""
+        """Open the ledger for appending, beside other pushes perhaps; a last line that was cut off is ended first, as no entry."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            whole = _whole_lines(self._ledger_path)
-            with self._ledger_path.open("r+" if whole is not None else "w", encoding="utf-8") as self._file:
-                self._file.seek(whole or 0)
-                self._file.truncate()
+            with self._ledger_path.open("a", encoding="utf-8") as self._file:
+                if _ends_in_a_line(self._ledger_path):
+                    self._file.write("\n")
                 yield self
         except OSError as error:
             message = f"{self._ledger_path}: cannot be written: {error.strerror or error}"
@@ -132,9 +137,11 @@ def pages(experiment: Path, to: str | None = None) -> dict[str, Page]:
     return found
 
 
-def _whole_lines(path: Path) -> int | None:
-    """Return how many bytes of a file are whole lines; None where there is no file."""
-    if not path.is_file():
-        return None
-    data = path.read_bytes()
-    return data.rfind(b"\n") + 1
+def _is_cut(line: str) -> bool:
+    """Tell the begin of an entry from a whole one; a later push ends the line."""
+    return not line.endswith("\n") or (line.startswith("{") and not line.endswith("}\n"))
+
+
+def _ends_in_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.seek(0, os.SEEK_END) > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"

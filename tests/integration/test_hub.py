@@ -292,9 +292,9 @@ def test_an_address_where_nobody_answers(project, hub, monkeypatch):
     monkeypatch.setenv("LANGSMITH_ENDPOINT", "nowhere")
     nowhere = project.harness("prompts", "push", "triage")
 
-    for answer in (refused, nowhere):
+    for answer, said in ((refused, "it cannot be reached; look at LANGSMITH_ENDPOINT"), (nowhere, "'nowhere' is no address")):
         assert (answer.code, answer.err.count("\n")) == (2, 1)
-        assert "it cannot be reached; look at LANGSMITH_ENDPOINT" in answer.err
+        assert said in answer.err
         assert KEY[:5] not in answer.err
 
 

@@ -77,7 +77,7 @@ def test_a_trace_in_langsmith_becomes_a_case_that_passes(letters, hub, by):
     answer = letters.harness("import", "langsmith", source, "--suite", "agent", "--expect", "path")
 
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out == f"agent: case '{root['id']}': 1 exchanges\n"
+    assert answer.out == f"agent: case '{root['id']}': 1 exchange\n"
     assert letters.harness("run", "--filter", root["id"]).code == 0
     trial = letters.trial()
     assert (trial.case, trial.outcome, trial.played, trial.unused) == (root["id"], "pass", 1, 0)
@@ -183,10 +183,10 @@ def test_a_call_that_cannot_be_rebuilt_is_left_out_and_said(tools):
 
     answer = bring_in(tools, tools.runs)
 
-    assert (answer.code, "1 exchanges" in answer.out) == (0, True)
+    assert (answer.code, "1 exchange" in answer.out) == (0, True)
     assert answer.err == (
-        f"harness: left out of '{root_of(tools.runs)['id']}': run {last['id']} (ChatOpenAI): it failed,"
-        " and what the server answered is not in it\n"
+        f"harness: left out of '{root_of(tools.runs)['id']}': run {last['id']} (ChatOpenAI):"
+        " it failed with RateLimitError, and what the server answered is not in it\n"
     )
 
 
@@ -198,9 +198,9 @@ def _cut(runs):
     runs.remove(root_of(runs))
 
 
-def _anthropic(runs):
+def _elsewhere(runs):
     for run in runs:
-        run.get("extra", {}).get("invocation_params", {}).update(_type="anthropic-chat")
+        run.get("extra", {}).get("invocation_params", {}).update(_type="vertexai")
 
 
 def _twice(runs):
@@ -212,18 +212,35 @@ def _without_nodes(runs):
         run["extra"]["metadata"].pop("langgraph_node", None)
 
 
+def _alone(runs):
+    runs[:] = [root_of(runs)]
+
+
+def _in_a_circle(runs):
+    inner = [run for run in runs if run.get("parent_run_id")]
+    inner[0]["parent_run_id"], inner[1]["parent_run_id"] = inner[1]["id"], inner[0]["id"]
+
+
+def _unfinished(runs):
+    for run in runs:
+        run |= {"end_time": None, "outputs": None}
+
+
 @pytest.mark.parametrize(
     ("damage", "arguments", "line"),
     [
+        (_alone, (), "only the root run of trace"),
+        (_in_a_circle, (), "which is inside of it"),
+        (_unfinished, (), "it had not ended"),
         (_hidden, (), "does not show its inputs"),
         (_cut, (), "which is not there; export the whole trace"),
-        (_anthropic, (), "its model is called by 'anthropic-chat', not by an OpenAI-compatible client"),
+        (_elsewhere, (), "its model is called by 'vertexai', neither by an OpenAI-compatible client nor by Anthropic's"),
         (_twice, (), "stands at trace.json: record 1 already"),
         (_without_nodes, ("--expect", "path"), "shows no node of LangGraph; leave --expect path out"),
         (list, ("--case", "extra.metadata.nothing"), "is no name of a case; name another with --case"),
         (list, ("--score", "correct"), "--score is for experiments"),
     ],
-    ids=["inputs", "parent", "provider", "twice", "nodes", "name", "option"],
+    ids=["alone", "circle", "unfinished", "inputs", "parent", "provider", "twice", "nodes", "name", "option"],
 )
 def test_what_shows_too_little_is_refused_in_one_line(tools, damage, arguments, line):
     """Exit code 2, a line that says what lacks, and no file."""
@@ -234,6 +251,27 @@ def test_what_shows_too_little_is_refused_in_one_line(tools, damage, arguments, 
     assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
     assert line in answer.err
     assert not (tools.root / "cassettes").exists()
+    assert cases_in(tools) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b'[{"id": "a", "run_type": "chain", "inp', "trace.json: not JSON: Unterminated string"),
+        (b"id,run_type,inputs\n1,chain,{}\n", "trace.json: not JSON: Expecting value; there has to be a JSON list of objects"),
+        ('[{"id": "ä", "run_type": "chain"}]'.encode("latin-1"), "trace.json: not UTF-8 text"),
+        (b'{"run_type": "chain"}', "trace.json: record 1: not a run of LangSmith: it has no id or no run_type"),
+    ],
+    ids=["cut", "csv", "latin", "no run"],
+)
+def test_a_file_that_is_no_export_is_refused_in_one_line(tools, content, line):
+    """Exit code 2, a line with the file, and no case."""
+    (tools.root / "trace.json").write_bytes(content)
+
+    answer = tools.harness("import", "langsmith", "trace.json", "--suite", "agent", "--as-case")
+
+    assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
+    assert line in answer.err
     assert cases_in(tools) == []
 
 
@@ -259,7 +297,7 @@ def test_a_server_with_the_newer_route_alone_is_asked_by_project(letters, hub):
     whole = letters.harness("import", "langsmith", address, "--suite", "agent", "--expect", "path")
 
     assert (bare.code, "it finds runs by their project; give the address of run" in bare.err) == (2, True)
-    assert (whole.code, whole.out) == (0, f"agent: case '{root['id']}': 1 exchanges\n")
+    assert (whole.code, whole.out) == (0, f"agent: case '{root['id']}': 1 exchange\n")
     assert cases_in(letters)[1]["expected"] == {"path": {"nodes": ["classify", "letter"]}}
 
 
@@ -289,23 +327,118 @@ def test_streamed_answers_of_a_trace_are_streamed_again(world, monkeypatch):
 STRUCTURED = (
     AGENT.replace(
         'ChatOpenAI(model="gpt-4o-mini").invoke(state["question"]).content',
-        'ChatOpenAI(model="gpt-4o-mini").with_structured_output(Kind, method="json_schema").invoke(state["question"]).kind',
+        'ChatOpenAI(model="gpt-4o-mini").with_structured_output(Kind).invoke(state["question"]).kind.value',
     )
-    .replace("    class State(", "    class Kind(BaseModel):\n        kind: str\n\n\n    class State(")
+    .replace(
+        "    class State(",
+        """    class Word(Enum):
+        LETTER = "letter"
+        NUMBER = "number"
+
+
+    class Kind(BaseModel):
+        kind: Word
+
+
+    class State(""",
+    )
     .replace("    from langgraph.graph", "    from pydantic import BaseModel\n    from langgraph.graph")
+    .replace("    import operator", "    import operator\n    from enum import Enum")
 )
+KIND = "- when: {}\n  reply: {json: {kind: letter}}\n"
+QUESTION = {"question": "a?", "answers": []}
 
 
-def test_a_schema_that_a_trace_does_not_show_is_said(world, monkeypatch):
-    """LangChain does not trace the schema of structured output as it was sent; the line says how the case is played all the same."""
-    world.suite('match = "messages"')
+def test_structured_output_by_a_class_is_asked_for_again_as_it_was(world, monkeypatch):
+    """The schema that was sent is that of the class which the suite's graph loads: every part of the request is found again."""
+    world.suite('match = "strict"')
     program = world.write("agent.py", STRUCTURED)
-    rules = "- when: {}\n  reply: {json: {kind: letter}}\n"
-    runs = traced_runs(program, {"question": "a?", "answers": []}, rules, monkeypatch)
+    runs = traced_runs(program, QUESTION, KIND, monkeypatch)
 
     answer = bring_in(world, runs, "--expect", "path")
 
-    assert (answer.code, answer.err.count("\n")) == (0, 1)
-    assert 'is not shown as it was sent; it is found with `match = "messages"` in the suite' in answer.err
+    assert (answer.code, answer.err) == (0, "")
     assert world.harness("run").code == 0
-    assert (world.trial().played, world.trial().unused) == (1, 0)
+    assert (world.trial().played, world.trial().unused, world.trial().trace.nodes) == (1, 0, ("classify", "letter"))
+
+
+@pytest.mark.parametrize(
+    ("graph", "why"),
+    [
+        (
+            STRUCTURED.replace('NUMBER = "number"', 'DIGIT = "digit"'),
+            "the suite's graph loads no class 'Kind' with the schema that the trace shows",
+        ),
+        ("    1 / 0\n", "cannot be imported: ZeroDivisionError: division by zero (agent.py:1)"),
+    ],
+    ids=["changed", "broken"],
+)
+def test_a_schema_that_is_not_known_is_said(world, monkeypatch, graph, why):
+    """Where the graph has another class by now, or cannot be loaded, the line says so, and how the case is found all the same."""
+    world.suite('match = "messages"')
+    program = world.write("traced_agent.py", STRUCTURED)
+    runs = traced_runs(program, QUESTION, KIND, monkeypatch)
+    world.write("agent.py", graph)
+
+    answer = bring_in(world, runs)
+
+    assert (answer.code, answer.err.count("\n")) == (0, 1)
+    assert "the schema of its answer is not shown as it was sent: " in answer.err
+    assert why in answer.err
+    assert 'it is found with `match = "messages"` in the suite' in answer.err
+
+
+def test_an_agent_on_the_responses_api_is_played_again(world, monkeypatch):
+    """Calls, their answers and the last text go over the newer API as they did, found by every part of the request."""
+    world.suite('match = "strict"')
+    program = world.write("agent.py", TOOL_AGENT.replace("max_retries=0", "max_retries=0, use_responses_api=True"))
+    runs = traced_runs(program, {"messages": [{"role": "user", "content": "Look 7 up."}]}, TOOL_RULES, monkeypatch)
+
+    answer = bring_in(world, runs, "--expect", "path", "--expect", "tools", "--expect", "text")
+
+    assert (answer.code, answer.err) == (0, "")
+    assert world.harness("run").code == 0
+    assert (world.trial().played, world.trial().unused, world.trial().trace.text) == (2, 0, "It is seven.")
+
+
+BUSY = f"- when: {{}}\n  times: 1\n  reply: {{status: 429, text: slow down}}\n{TOOL_RULES}"
+
+
+def test_a_refused_call_is_refused_again(world, monkeypatch):
+    """What the server answered to a call that failed is in the trace: the agent's own second try replays, too."""
+    world.suite('match = "strict"')
+    program = world.write("agent.py", TOOL_AGENT)
+    runs = traced_runs(program, {"messages": [{"role": "user", "content": "Look 7 up."}]}, BUSY, monkeypatch)
+
+    answer = bring_in(world, runs, "--expect", "tools")
+
+    assert (answer.code, answer.out.endswith(": 3 exchanges\n"), answer.err) == (0, True, "")
+    assert world.harness("run").code == 0
+    assert [call.status for call in world.trial().trace.calls] == [429, 200, 200]
+    assert (world.trial().unused, world.trial().trace.text) == (0, "It is seven.")
+
+
+def test_a_client_that_retries_by_itself_is_said(world, monkeypatch):
+    """A trace shows the last of a client's own tries alone, so that its other answers cannot be played."""
+    world.suite()
+    program = world.write("agent.py", TOOL_AGENT.replace("max_retries=0", "max_retries=1"))
+    rules = BUSY.replace("times: 1", "times: 2")
+    runs = traced_runs(program, {"messages": [{"role": "user", "content": "Look 7 up."}]}, rules, monkeypatch)
+
+    answer = bring_in(world, runs)
+
+    assert (answer.code, answer.out.endswith(": 3 exchanges\n")) == (0, True)
+    assert "a client that retries by itself asks again after status 429, and what it was answered is not in it" in answer.err
+
+
+def test_tools_are_expected_as_the_trace_shows_them(tools):
+    """`--expect tools` takes the calls that were executed, in their order, with their arguments; another call fails the case."""
+    assert bring_in(tools, tools.runs, "--expect", "tools").code == 0
+
+    (found,) = cases_in(tools)
+    assert found["expected"]["tools"] == {"calls": [{"name": "look", "args": {"number": 7}}]}
+    assert tools.harness("run").code == 0
+    cassette = next((tools.root / "cassettes" / "agent").iterdir())
+    text = cassette.read_text("utf-8")
+    cassette.write_text(text.replace('number\\": 7', 'number\\": 8').replace('"number": 7', '"number": 8'), "utf-8")
+    assert tools.harness("run").code != 0

@@ -11,7 +11,7 @@ from harness.cassette.redact import BUILT_IN, Redactor
 from harness.dataset import Case, Dataset, parse
 from harness.errors import ExperimentUnreadable, RedactionError
 from harness.mirror import EXAMPLES_AT_ONCE, Call, Collection, Part, Redactions, case_rows, encoded
-from harness.mirror.examples import example_of, is_same
+from harness.mirror.examples import difference, example_of
 from harness.mirror.feedback import key_of, said_of
 from harness.mirror.ids import dataset_id, run_id
 from harness.mirror.spans import spans_of
@@ -66,7 +66,7 @@ def test_a_case_survives_the_way_there_and_back(case):
 
     (row,) = case_rows([served])
 
-    assert is_same(example, served)
+    assert difference(example, served) == ""
     assert parse(json.dumps(row), name="d", path="d.jsonl").cases == (case,)
 
 
@@ -138,6 +138,17 @@ def test_a_call_goes_to_the_visit_that_was_running():
     found = {span.path: span.inside for span in spans_of(Trace(steps=(*outer, inner), tools=(tool, lost)))}
 
     assert found == {"step/0": "", "step/1": "", "step/2": "step/1", "tool/0": "step/2", "tool/1": "step/0"}
+
+
+def test_two_pushes_at_one_time_keep_each_others_lines(tmp_path):
+    """Each appends: neither writes over what the other has noted meanwhile."""
+    one, other = PushFolder(tmp_path, "here"), PushFolder(tmp_path, "here")
+    with one.noting(), other.noting():
+        for number in range(3):
+            one.note(f"one {number}")
+            other.note(f"other {number}")
+
+    assert one.acknowledged() == {f"{name} {number}" for name in ("one", "other") for number in range(3)}
 
 
 def test_a_ledger_outlives_a_line_that_was_cut_off(tmp_path):

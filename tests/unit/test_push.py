@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import pytest
@@ -118,7 +118,7 @@ def an_experiment(trials, **fields):
     known = {"id": "20261121-120000-01", "started_at": "2026-11-21T12:00:00+00:00", "finished_at": "2026-11-21T12:00:01+00:00"}
     head = Experiment(**{**known, "commit": "0123abcd", "suites": (provenance,), **fields})
     collection = Collection(dataset_id("o", "d"), dataset, Redactions(BUILT_IN))
-    return Mirror(head, provenance, collection, survey(provenance, trials, lambda trial: True), "fail", ("route.accuracy",))
+    return Mirror(head, provenance, collection, survey(trials), "fail", ("route.accuracy",))
 
 
 def push(workspace, trials, *, known=frozenset(), notes=None, clock=None, within_s=1e6, mirror=None, reading=None, **of):
@@ -196,6 +196,47 @@ def test_calls_stand_in_the_nodes_that_made_them():
     }
 
 
+def a_step(node, *, start_s, duration_s=0.0, **place):
+    """Return a step."""
+    return NodeStep(place=Place(node=node, **place), start_s=start_s, duration_s=duration_s)
+
+
+def test_a_step_of_a_subgraph_stands_in_the_visit_that_it_is_of():
+    """Where one visit begins at the moment when the one before it ends, in another turn even, the order of the steps tells them apart."""
+    inner = {"namespace": ("team",)}
+    steps = (
+        a_step("team", start_s=0.0, duration_s=1.0, visit=1, step=1),
+        a_step("ask", start_s=0.0, visit=1, step=1, **inner),
+        a_step("team", start_s=1.0, duration_s=1.0, visit=2, step=2),
+        a_step("ask", start_s=1.0, visit=2, step=1, **inner),
+        a_step("team", start_s=2.0, duration_s=1.0, visit=3, step=3, turn=2),
+        a_step("ask", start_s=2.0, visit=3, step=1, turn=2, **inner),
+    )
+    workspace, trial = Workspace(), a_trial(0)
+    push(workspace, [trial.model_copy(update={"trace": Trace(steps=steps, duration_s=3.0)})]).run()
+    runs = workspace.runs
+
+    found = {
+        run["extra"]["metadata"]["visit"]: runs[run["parent_run_id"]]["extra"]["metadata"]["visit"]
+        for run in runs.values()
+        if run["name"] == "ask"
+    }
+
+    assert found == {1: 1, 2: 2, 3: 3}
+
+
+def test_runs_that_begin_at_one_moment_stay_in_their_order():
+    """LangSmith orders runs by their time and then by their id: nodes without a call take no time, and still follow one another."""
+    names = [f"node {number}" for number in range(40)]
+    steps = tuple(a_step(name, start_s=0.0, visit=1, step=number) for number, name in enumerate(names, start=1))
+    workspace, trial = Workspace(), a_trial(0)
+    push(workspace, [trial.model_copy(update={"trace": Trace(steps=steps, duration_s=0.0)})]).run()
+
+    in_order = sorted(workspace.runs.values(), key=lambda run: run["dotted_order"])
+
+    assert [run["name"] for run in in_order] == ["s", *names]
+
+
 def test_times_are_the_recorded_ones():
     """A call's run begins and ends when it did in the trial, counted from the experiment's begin; every row lies within the experiment."""
     workspace = Workspace()
@@ -267,8 +308,9 @@ class Killed(BaseException):
     """Ends the process, as a signal does."""
 
 
-def test_killed_at_any_request_it_goes_on(whole):
-    """However far a push came, the next one that knows its ledger ends as an untroubled one does."""
+@pytest.mark.parametrize("knows", [True, False], ids=["ledger", "anew"])
+def test_killed_at_any_request_it_goes_on(whole, knows):
+    """However far a push came, the next one ends as an untroubled one does, whether it knows the ledger of the first or not."""
     counting = Workspace()
     push(counting, three()).run()
     for last in range(len(counting.log)):
@@ -276,9 +318,9 @@ def test_killed_at_any_request_it_goes_on(whole):
             workspace, notes = Workspace(), Notes()
             with pytest.raises(Killed):
                 push(_killing(workspace, last, taken=taken), three(), notes=notes).run()
-            arrival = push(workspace, three(), notes=notes, known=notes.known).run()
+            arrival = push(workspace, three(), notes=notes, known=notes.known if knows else frozenset()).run()
             assert arrival.is_complete, (last, arrival)
-            assert holds(workspace) == whole, last
+            assert (holds(workspace), workspace.invalid) == (whole, []), last
 
 
 def _killing(workspace, last, *, taken):
@@ -303,7 +345,7 @@ def _killing(workspace, last, *, taken):
         (Fault(401), "the key is not accepted (401); look at LANGSMITH_API_KEY"),
         (Fault(403), "the key may not do this (403); look at its workspace and its rights"),
         (Fault(429), "too many requests (429); given up after 10 attempts"),
-        (Fault(429, retry_after_s=3600), "too many requests (429); the time of 600 s is over (--within)"),
+        (Fault(429, retry_after_s=3600), "too many requests (429); it asks to wait 3600 s, which is more than is left of 600 s (--within)"),
         (Fault(503), "GET /datasets?name=d&limit=1 answered 503: out of order; given up after 10 attempts"),
     ],
     ids=["unreachable", "401", "403", "429", "429-for-an-hour", "503"],
@@ -388,6 +430,117 @@ def test_a_trace_that_was_taken_but_never_shows_is_told():
     assert push(workspace, trials, notes=notes, known=notes.known).run().is_complete
 
 
+@pytest.mark.parametrize("within_s", [5, 40])
+def test_what_was_looked_for_and_is_not_there_is_not_claimed(within_s):
+    """However short the time is: what the last look did not show is not there, and is lacking; the ledger no longer has it."""
+    workspace, clock, notes = Workspace(), Clock(), Notes()
+    workspace._take_traces = lambda parts: (202, {})
+    pushed = push(workspace, three(), notes=notes, clock=clock, within_s=within_s)
+
+    arrival = pushed.run()
+
+    assert (arrival.there, arrival.is_seen, arrival.is_complete) == (0, True, False)
+    assert arrival.problem.endswith(f"not everything that was sent can be seen; the time of {within_s} s is over (--within)")
+    assert [call.key for call in pushed.lacking() if call.key.startswith("trace")] == [
+        key for key, state in notes.items() if state == "missing"
+    ]
+    assert not [key for key in notes.known if key.startswith("trace")]
+
+
+def test_what_was_not_looked_for_is_only_believed():
+    """A server that fails before the look at the end leaves it open whether what it took is there."""
+    workspace, trials = Workspace(), three()
+    pushed = push(workspace, trials)
+    workspace._get_feedback = lambda *_, **__: (403, {})
+
+    arrival = pushed.run()
+
+    assert (arrival.there, arrival.is_believed, arrival.is_complete) == (3, True, False)
+
+
+@pytest.mark.parametrize("target", ["/feedback", "/tags", "/sessions/"])
+def test_what_was_taken_and_lost_is_sent_once_more(whole, target):
+    """The verdict, the tag of the version and the close of the experiment are looked for like the traces."""
+    workspace, trials = Workspace(), three()
+    routed, lost = workspace._routed, []
+
+    def losing(method, path, query, body):
+        if method != "GET" and target in path and not lost:
+            lost.append(path)
+            return 200, {}
+        return routed(method, path, query, body)
+
+    workspace._routed = losing
+
+    arrival = push(workspace, trials).run()
+
+    assert (len(lost), arrival.is_complete) == (1, True)
+    assert holds(workspace) == whole
+    assert workspace.tags
+
+
+def test_a_trace_that_has_no_place_does_not_stop_the_others():
+    """Where a server answers 404 to one, the others are there, and the line says what was asked."""
+    workspace, trials = Workspace(), three()
+    taking = workspace._take_traces
+    workspace._take_traces = lambda parts: (404, {"detail": "gone"}) if "c1" in str(parts) else taking(parts)
+
+    arrival = push(workspace, trials).run()
+
+    assert (arrival.there, arrival.problem) == (2, "memory://langsmith: POST /runs/multipart answered 404; look at LANGSMITH_ENDPOINT")
+
+
+def test_a_push_that_has_nothing_to_send_looks_once():
+    """All runs are asked for at the begin; they are not asked for again where nothing was sent since."""
+    workspace, trials = Workspace(), three()
+    push(workspace, trials).run()
+    asked = len(workspace.log)
+
+    assert push(workspace, trials).run().is_complete
+
+    assert [target for _, target in workspace.log[asked:]].count("/runs/query") == 1
+
+
+def test_what_stays_away_is_told():
+    """A server that takes the verdict again and again, and never has it, is not believed."""
+    workspace, trials = Workspace(), three()
+    workspace._post_feedback = lambda *_, **__: (200, {})
+    pushed = push(workspace, trials)
+
+    arrival = pushed.run()
+
+    assert arrival.problem == "memory://langsmith: POST /feedback was taken, but what it brings is not there"
+    assert [call.key for call in pushed.lacking()] == [pushed.mirror.verdict_call().key]
+
+
+def test_what_is_refused_stops_no_other_suite():
+    """The sender may send on for others, unless it is of no use."""
+    workspace, trials = Workspace(), three()
+    workspace._post_session = lambda *_, **__: (422, {"detail": "no such field"})
+    pushed = push(workspace, trials)
+
+    arrival = pushed.run()
+
+    assert arrival.problem == "memory://langsmith: POST /sessions answered 422: no such field"
+    assert Push(pushed.parcel, pushed.sender, Notes()).run().problem == arrival.problem
+
+
+def test_no_answer_is_waited_for_longer_than_the_time_that_is_left():
+    """A remote is told how long it may take."""
+    workspace, clock, left = Workspace(plan=lambda number: Fault(None)), Clock(), []
+    pushed = push(workspace, three(), clock=clock, within_s=3)
+    sending = pushed.sender.remote.send
+
+    def send(call, *, within_s):
+        left.append(within_s)
+        return sending(call, within_s=within_s)
+
+    pushed.sender.remote.send = send
+    pushed.run()
+
+    assert left == [3.0, 2.5, 1.5]
+
+
 def test_a_trace_of_which_a_part_was_taken_becomes_whole(whole):
     """LangSmith takes no form with runs that it has: only those that are lacking are sent, each once, and the feedback by itself."""
     untouched = Workspace()
@@ -448,6 +601,67 @@ def test_an_edited_case_becomes_a_new_version_of_its_example():
     assert run["extra"]["metadata"]["example_version"] == example["modified_at"]
 
 
+@pytest.mark.parametrize("told", ["beside", "not"])
+def test_splits_are_compared_as_far_as_they_are_told(told):
+    """A server may tell the splits of an example beside its metadata, or not at all: what was sent is not sent again."""
+    workspace, trials = Workspace(), three()
+    reading = workspace._get_examples
+
+    def elsewhere(**asked):
+        status, examples = reading(**asked)
+        metadata = [{name: value for name, value in one["metadata"].items() if name != "dataset_split"} for one in examples]
+        beside = [{"split": one["metadata"]["dataset_split"]} if told == "beside" else {} for one in examples]
+        return status, [{**one, "metadata": own} | split for one, own, split in zip(examples, metadata, beside, strict=True)]
+
+    workspace._get_examples = elsewhere
+
+    arrivals = [push(workspace, trials).run() for _ in range(2)]
+
+    assert [(arrival.is_complete, arrival.changes > 0) for arrival in arrivals] == [(True, True), (True, False)]
+
+
+def test_a_server_without_pages_is_not_asked_for_ever():
+    """One that gives the first hundred examples whatever page is asked for, and a cursor that leads to itself, has an end."""
+    workspace, trials = Workspace(), [a_trial(number) for number in range(100)]
+    workspace._get_examples = lambda **_: (200, list(workspace.examples.values()))
+    workspace._query = lambda _: (200, {"runs": list(workspace.runs.values()), "cursors": {"next": "again"}})
+
+    arrival = push(workspace, trials, clock=(clock := Clock())).run()
+
+    assert arrival.is_complete
+    assert (len(workspace.log) < 200, clock.waited) == (True, [])
+
+
+def test_a_run_that_is_listed_twice_does_not_stand_for_another():
+    """Pages may overlap while a server takes things in: a run is counted once, and one that is lacking is missed."""
+    workspace, trials = Workspace(), three()
+    listing = workspace._query
+
+    def twice(asked):
+        status, page = listing(asked)
+        return status, {**page, "runs": [*page["runs"][1:], *page["runs"][1:]]}
+
+    workspace._query = twice
+
+    assert "1 trace was taken, but is not there" in push(workspace, trials).run().problem
+
+
+def test_examples_that_do_not_become_what_was_sent_are_named():
+    """A change is made once, however long it is looked for; the line says which case, and in what."""
+    workspace, trials = Workspace(), three()
+    storing = workspace._store_examples
+
+    def store(dataset, found):
+        return storing(dataset, {name: {**one, "outputs": {"rounded": 1}} for name, one in found.items()})
+
+    workspace._store_examples = store
+
+    arrival = push(workspace, trials).run()
+
+    assert arrival.problem == "memory://langsmith: the examples of 'd' do not become what was sent: case 'c0' has other outputs"
+    assert [method for method, target in workspace.log if target.endswith("/examples")] == ["POST", "PATCH"]
+
+
 def test_an_experiment_becomes_the_baseline_once_it_is_whole():
     """What is not there in full is no baseline; a second push finds it to be so and changes nothing."""
     workspace, trials = Workspace(), three()
@@ -487,6 +701,21 @@ def test_nothing_secret_leaves():
 
     assert not any(key.encode() in body for body in workspace.bodies)
     assert {one.kind for one in pushed.mirror.collection.redactions.found} >= {"openai-key"}
+
+
+def test_no_secret_leaves_by_the_name_of_a_field():
+    """Only the heads of what is sent keep their ids and times: a field of the user's that is called so is content, and so are tags."""
+    key, workspace, trial = "sk-proj-" + "aB3dE6gH9jK2" * 4, Workspace(), a_trial(0)
+    fields = dict.fromkeys(("id", "session_id", "run_id", "start_time", "created_at"), key)
+    dataset = Dataset(name="d", cases=(Case(id="c0", inputs=fields, metadata=fields, tags=(key, "t")),))
+    mirror = an_experiment([trial])
+    collection = replace(mirror.collection, dataset=dataset)
+    trial = trial.model_copy(update={"trace": trial.trace.model_copy(update={"state": fields})})
+
+    assert push(workspace, [trial], mirror=replace(mirror, collection=collection)).run().is_complete
+
+    assert not any(key.encode() in body for body in workspace.bodies)
+    assert workspace.invalid == []
 
 
 def test_many_trials_are_never_held_at_once():

@@ -3,41 +3,11 @@
 import json
 
 import pytest
+from langsmith_runs import ANSWERED, ASKED, ROOT, exchanges_of, failed, kept_answer, langchain, message
 
 from harness.cassette.answer import whole_body
+from harness.errors import UsageError
 from harness.foreign import Record, traced, trees
-
-ROOT = {
-    "id": "r",
-    "run_type": "chain",
-    "name": "graph",
-    "inputs": {"question": "?"},
-    "outputs": {},
-    "start_time": "2026-01-01T00:00:00",
-}
-ASKED = {"model": "m", "messages": [{"role": "user", "content": "?"}]}
-ANSWERED = {"id": "a", "object": "chat.completion", "choices": [{"index": 0, "message": {"role": "assistant", "content": "!"}}]}
-
-
-def message(kind, content="", **more):
-    """Return a message as LangChain's tracer writes it."""
-    name = {"human": "HumanMessage", "ai": "AIMessage", "system": "SystemMessage", "tool": "ToolMessage"}[kind]
-    kwargs = {"type": kind, "content": content, **more}
-    return {"lc": 1, "type": "constructor", "id": ["langchain", "schema", "messages", name], "kwargs": kwargs}
-
-
-def langchain(asked, answer, **more):
-    """Return a run of a chat model of LangChain."""
-    params = {"model": "m", "model_name": "m", "_type": "openai-chat", "stop": None, "stream": False}
-    outputs = {"generations": [[{"message": answer, "generation_info": {"finish_reason": "stop"}}]], "llm_output": None}
-    return {"inputs": {"messages": [asked]}, "outputs": outputs, "extra": {"invocation_params": params}, **more}
-
-
-def exchanges_of(*runs):
-    """Return what becomes of a trace with these runs of models."""
-    inner = [{"id": f"m{number}", "run_type": "llm", "name": "model", "parent_run_id": "r", **run} for number, run in enumerate(runs)]
-    (tree,) = trees(Record(f"record {number}", run) for number, run in enumerate([ROOT, *inner], start=1))
-    return traced(tree)
 
 
 def asked_in(found):
@@ -155,14 +125,17 @@ def test_a_refused_request_is_one_where_its_status_is_told():
     [
         ({"inputs": {}, "outputs": ANSWERED}, "what was asked or answered is not in it"),
         ({"inputs": ASKED, "outputs": ANSWERED, "extra": {"metadata": {"cached": True}}}, "it was answered from a cache"),
-        ({"inputs": ASKED, "outputs": {"text": "!"}}, "it is no chat completion and no embedding of the OpenAI-compatible form"),
+        (
+            {"inputs": ASKED, "outputs": {"text": "!"}},
+            "it is no chat completion, no response and no embedding of the OpenAI-compatible form",
+        ),
         (langchain([message("human", [{"type": "audio"}])], message("ai", "!")), "how a block of the type 'audio' was sent is not known"),
-        (langchain([message("human", "?")], message("ai", [{"type": "text"}])), "it was answered by the Responses API, or in blocks"),
+        (langchain([message("human", "?")], message("ai", [{"type": "text"}])), "what was said is in blocks, not of a chat completion"),
         (langchain([{"type": "remark"}], message("ai", "!")), "a message of the type 'remark' is not known"),
         (langchain([message("human", "?")], None), "it holds no answer of a chat model"),
         ({**langchain([message("human", "?")], message("ai", "!")), "inputs": {"messages": [[], []]}}, "it holds no list of messages"),
     ],
-    ids=["hidden", "cached", "form", "block", "responses", "type", "answer", "batch"],
+    ids=["hidden", "cached", "form", "block", "said", "type", "answer", "batch"],
 )
 def test_what_a_run_does_not_show_makes_no_exchange(run, why):
     """The others are kept, and the reason is told."""
@@ -173,8 +146,186 @@ def test_what_a_run_does_not_show_makes_no_exchange(run, why):
 
 
 def test_a_call_that_was_traced_twice_is_one():
-    """A run of a model inside of another is the same call."""
-    outer = {"inputs": ASKED, "outputs": ANSWERED}
-    found = exchanges_of(outer, {**outer, "parent_run_id": "m0"})
+    """A run of a model that holds another is the same call from further away: the inner one is nearer to the wire."""
+    found = exchanges_of({"inputs": {"text": "?"}, "outputs": {"text": "!"}}, {"inputs": ASKED, "outputs": ANSWERED, "parent_run_id": "m0"})
 
     assert (len(found.exchanges), found.left_out) == (1, ())
+
+
+def test_a_message_is_told_by_its_class_where_it_has_no_type():
+    """Older tracers wrote the class of a message, and no type."""
+    older = message("human", "?")
+    del older["kwargs"]["type"]
+
+    assert asked_in(exchanges_of(langchain([older], message("ai", "!"))))["messages"] == [{"role": "user", "content": "?"}]
+
+
+@pytest.mark.parametrize("parent", [7, ["r"]], ids=["number", "list"])
+def test_a_run_inside_of_what_is_no_id_is_refused(parent):
+    """The line names the run."""
+    with pytest.raises(UsageError, match="record 2: the parent_run_id of run m0 is no id"):
+        exchanges_of({"inputs": ASKED, "outputs": ANSWERED, "parent_run_id": parent})
+
+
+def test_runs_that_are_not_there_are_counted():
+    """A run that names others inside of it tells what the export lacks."""
+    found = exchanges_of({"inputs": ASKED, "outputs": ANSWERED, "child_run_ids": ["m0", "x", "y"]})
+
+    assert found.incomplete == ("2 of its runs are not there; export the whole trace",)
+
+
+LIMITED = "Error code: 429 - {'error': {'message': 'Too much', 'type': 'requests', 'param': None, 'code': 'rate'}}"
+
+
+@pytest.mark.parametrize(
+    "error", [f"RateLimitError({LIMITED!r})Traceback …", f"RateLimitError('cut')\n\nopenai.RateLimitError: {LIMITED}"], ids=["repr", "last"]
+)
+def test_a_refusal_is_read_from_the_text_of_its_error(error):
+    """Older clients put status and body into the text, as Python shows them."""
+    (exchange,) = exchanges_of(failed(error, serialized={"kwargs": {"max_retries": 0}})).exchanges
+
+    assert exchange.response.status == 429
+    assert json.loads(exchange.response.body)["error"] == {"message": "Too much", "type": "requests", "param": None, "code": "rate"}
+
+
+def test_a_refusal_that_langchain_kept_is_the_servers_own():
+    """Status, body and the time to wait are those of the answer, be it JSON or not."""
+    outputs = kept_answer(503, "<html>", **{"Content-Type": "text/html", "Retry-After": "2", "server": "s"})
+    found = exchanges_of(failed("InternalServerError('x')", outputs))
+
+    (exchange,) = found.exchanges
+    assert (exchange.response.status, exchange.response.body) == (503, b"<html>")
+    assert exchange.response.headers == (("content-type", "text/html"), ("retry-after", "2"))
+    assert "asks again after status 503" in found.incomplete[0]
+
+
+@pytest.mark.parametrize(
+    ("run", "why"),
+    [
+        (failed("APITimeoutError('Request timed out.')"), "it failed with APITimeoutError, and what the server answered is not in it"),
+        (
+            failed("RateLimitError('Error code: 429 - slow')"),
+            "it failed with RateLimitError, and the body of what the server answered is not",
+        ),
+        (failed("ValueError('x')", kept_answer(200, "data: …")), "it failed with ValueError, and what the server answered is not in it"),
+        (failed(None, end_time=None), "it had not ended"),
+        ({"inputs": ASKED, "outputs": None, "error": LIMITED}, "it is no chat completion, no response and no embedding"),
+        ({"inputs": {"messages": ASKED["messages"]}, "outputs": ANSWERED}, "its model is not in it"),
+        (langchain([message("human", [{"type": "file", "data": "x"}])], message("ai", "!")), "how a block of the type 'file' was sent"),
+        (langchain([message("human", [{"type": ["text"]}])], message("ai", "!")), "it has a shape that is not known"),
+    ],
+    ids=["time-out", "status", "stream", "unfinished", "provider", "model", "file", "shape"],
+)
+def test_a_call_that_shows_too_little_is_left_out(run, why):
+    """What is not known is not made up."""
+    found = exchanges_of(run, {"inputs": ASKED, "outputs": ANSWERED})
+
+    assert (len(found.exchanges), found.left_out[0].startswith(f"run m0 (model): {why}")) == (1, True)
+
+
+def response(content, *, asked=(), client=(), **more):
+    """Return a run that asked the Responses API."""
+    told = {"id": "resp_1", "object": "response", "status": "completed", "model_name": "m"}
+    run = langchain(list(asked) or [message("human", "?")], message("ai", content, response_metadata=told, **more))
+    return {**run, "serialized": {"kwargs": dict(client)}}
+
+
+TEXT = {"type": "text", "text": "!", "id": "msg_1"}
+CALL = {"name": "look", "args": {}, "id": "c1", "type": "tool_call"}
+
+
+@pytest.mark.parametrize(
+    ("run", "why"),
+    [
+        (response("!"), "its answer is not kept as the Responses API gave it, but in another `output_version`"),
+        (response([{**TEXT, "id": None}]), "its answer is not kept as the Responses API gave it"),
+        (response([TEXT], tool_calls=[CALL]), "its answer is not kept as the Responses API gave it"),
+        (response([{"type": "reasoning", "reasoning": "t"}]), "its answer is not kept as the Responses API gave it"),
+        (response([TEXT], additional_kwargs={"reasoning": {}}), "its answer is not kept as the Responses API gave it"),
+        (response([TEXT], client={"use_previous_response_id": True}), "it goes on from a response that the server kept"),
+        (response([TEXT], asked=[message("human", [{"type": "audio"}])]), "how a block of the type 'audio' was sent is not known"),
+        (response([TEXT], asked=[message("ai", [{"type": "tool_call"}])]), "how a block of the type 'tool_call' was sent is not known"),
+        (response([TEXT], asked=[message("ai", [{"type": "image_generation_call"}])]), "how a block of the type 'image_generation_call'"),
+        (
+            response([TEXT], asked=[message("ai", [{**TEXT, "annotations": [{"type": "citation"}]}])]),
+            "how a block of the type 'citation' was sent is not known",
+        ),
+    ],
+    ids=["text", "unnamed", "call", "standard", "older", "previous", "audio", "standard call", "image", "citation"],
+)
+def test_a_response_that_is_not_shown_as_it_was_makes_no_exchange(run, why):
+    """Where LangChain has put blocks in another order or form, the answer would be another one."""
+    found = exchanges_of(run, {"inputs": ASKED, "outputs": ANSWERED})
+
+    assert (len(found.exchanges), found.left_out[0].startswith(f"run m0 (model): {why}")) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("params", "client", "path"),
+    [
+        ({}, {}, "/chat/completions"),
+        ({}, {"use_responses_api": True}, "/responses"),
+        ({"reasoning": {"effort": "low"}}, {"use_responses_api": False}, "/chat/completions"),
+        ({"reasoning": {"effort": "low"}}, {}, "/responses"),
+        ({"tools": [{"type": "web_search"}]}, {}, "/responses"),
+        ({"model": "gpt-5-codex"}, {}, "/responses"),
+    ],
+    ids=["plain", "told", "told not", "setting", "tool", "model"],
+)
+def test_a_refused_call_went_where_its_client_goes(params, client, path):
+    """An error does not tell the API: the client's settings, its tools and its model do."""
+    run = failed("x", kept_answer(400, {"error": {}}), serialized={"kwargs": client})
+    run["extra"] = {"invocation_params": {**run["extra"]["invocation_params"], **params}}
+    (exchange,) = exchanges_of(run).exchanges
+
+    assert exchange.request.url.endswith(path)
+
+
+def tool(name, inputs, node, step):
+    """Return the visit of a node, and the run of a tool in it."""
+    metadata = {"metadata": {"langgraph_node": node, "langgraph_step": step}}
+    visit = {"id": f"{node}{step}", "name": node, "run_type": "chain", "parent_run_id": "r", "start_time": str(step), "extra": metadata}
+    called = {"id": f"{node}{step}{name}", "name": name, "run_type": "tool", "parent_run_id": f"{node}{step}", "start_time": f"{step}.1"}
+    return visit, {**called, "inputs": inputs}
+
+
+def tools_of(*runs):
+    """Return the tools that are expected of a trace with these runs, each of which may be there several times."""
+    every = {run["id"]: run for run in (ROOT, *runs)}
+    (tree,) = trees(Record("record", run) for run in every.values())
+    return traced(tree, expect=["tools"]).case.expected.tools
+
+
+def test_tools_in_steps_one_after_another_are_expected_in_their_order():
+    """Arguments are those of the runs, also where an older tracer wrote them as Python does; where they are a text, any will do."""
+    found = tools_of(
+        *tool("look", {"n": 1}, "tools", 2), *tool("mail", {"input": "{'to': 'a'}"}, "tools", 4), *tool("say", {"input": "x"}, "end", 5)
+    )
+
+    assert found.mode == "strict"
+    assert [(call.name, call.args) for call in found.calls] == [("look", {"n": 1}), ("mail", {"to": "a"}), ("say", None)]
+
+
+@pytest.mark.parametrize("node", ["tools", "others"], ids=["one node", "two nodes"])
+def test_tools_of_one_step_are_expected_in_any_order(node):
+    """Calls side by side began by chance in this order."""
+    assert tools_of(*tool("look", {}, "tools", 2), *tool("mail", {}, node, 2)).mode == "unordered"
+
+
+def test_calls_that_were_asked_for_are_expected_where_no_tool_ran():
+    """A graph that executes tools without tracing them shows what its models asked for."""
+    asking = {
+        "id": "m",
+        "run_type": "llm",
+        "parent_run_id": "r",
+        **langchain([message("human", "?")], message("ai", "", tool_calls=[CALL])),
+    }
+
+    assert [(call.name, call.args) for call in tools_of(asking).calls] == [("look", {})]
+
+
+def test_no_call_is_expected_of_a_trace_without_one():
+    """That no tool was called is what the trace shows."""
+    found = tools_of({"id": "m", "run_type": "llm", "parent_run_id": "r", **langchain([message("human", "?")], message("ai", "!"))})
+
+    assert (found.mode, found.calls) == ("strict", ())

@@ -14,6 +14,7 @@ _ROLES = {
     "tool": "tool",
     "ToolMessageChunk": "tool",
 }
+_KINDS = {"HumanMessage": "human", "AIMessage": "ai", "AIMessageChunk": "ai", "SystemMessage": "system", "ToolMessage": "tool"}
 _SENT = frozenset({"text", "image_url", "input_audio", "file"})
 _NOT_SENT = frozenset({"tool_use", "thinking", "reasoning_content", "function_call"})
 _KEPT = ("content", "name", "id", "tool_calls", "tool_call_id", "status", "role")
@@ -29,8 +30,12 @@ def is_serialised(value: object) -> bool:
 
 
 def fields_of(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a message, which a serialised one has under `kwargs`."""
-    return dict(message["kwargs"] if is_serialised(message) else message)
+    """Return the fields of a message, which a serialised one has under `kwargs`; older tracers told its type by its class alone."""
+    if not is_serialised(message):
+        return dict(message)
+    names = message.get("id")
+    kind = _KINDS.get(str(names[-1])) if isinstance(names, list) and names else None
+    return {**({"type": kind} if kind else {}), **message["kwargs"]}
 
 
 def plain_message(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,17 +53,22 @@ def asked_message(message: Mapping[str, Any]) -> dict[str, Any]:
     found = fields_of(message)
     if "role" in found:
         return found
-    role = _ROLES.get(str(found.get("type")))
-    if role is None:
-        lack = f"a message of the type {found.get('type')!r} is not known"
-        raise Unshown(lack)
-    more = _dict(found.get("additional_kwargs"))
-    asked: dict[str, Any] = {"role": more.get("__openai_role__", role), "content": _content(found.get("content"))}
+    role = role_of(found)
+    asked: dict[str, Any] = {"role": role, "content": _content(found.get("content"))}
     if role == "tool":
         return {**asked, "tool_call_id": found.get("tool_call_id")}
     asked |= {"name": found["name"]} if found.get("name") else {}
     calls = tool_calls(found) if role == "assistant" else []
     return {**asked, "content": asked["content"] or None, "tool_calls": calls} if calls else asked
+
+
+def role_of(found: Mapping[str, Any]) -> str:
+    """Return the role that a message is sent with; Unshown where that is not known."""
+    role = _ROLES.get(str(found.get("type")))
+    if role is None:
+        lack = f"a message of the type {found.get('type')!r} is not known"
+        raise Unshown(lack)
+    return str(_dict(found.get("additional_kwargs")).get("__openai_role__", role))
 
 
 def answered_message(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,11 +100,16 @@ def _content(content: Any) -> Any:
     if not isinstance(content, list):
         return content
     blocks = [block for block in content if not (isinstance(block, dict) and block.get("type") in _NOT_SENT)]
-    unknown = next((block for block in blocks if not isinstance(block, str) and _dict(block).get("type") not in _SENT), None)
+    unknown = next((block for block in blocks if not isinstance(block, str) and not _is_sent(_dict(block))), None)
     if unknown is not None:
         lack = f"how a block of the type {_dict(unknown).get('type')!r} was sent is not known"
         raise Unshown(lack)
     return blocks
+
+
+def _is_sent(block: Mapping[str, Any]) -> bool:
+    """Tell a block that is sent as it is: a file of LangChain's own form is not."""
+    return block.get("type") in _SENT and (block["type"] != "file" or "file" in block)
 
 
 def _dict(value: Any) -> dict[str, Any]:
