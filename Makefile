@@ -15,7 +15,7 @@ help: ## say what can be done here
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## replay the reference suites offline, print the verdicts, leave a report
-	$(BIN)/harness run
+	$(BIN)/harness run -j 2
 
 test: $(READY) check ## run everything that proves the project: linters, types, layers, tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -51,8 +51,12 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $(READY)
 
-$(COMPAT_READY): pyproject.toml constraints.txt constraints-openai2.txt
-	$(PYTHON) -m venv $(COMPAT)
-	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check --constraint <(grep -v '^openai==' constraints.txt) \
-		--constraint constraints-openai2.txt --editable . hypothesis pytest-xdist
+# all is that of $(VENV) but for the versions in constraints-openai2.txt, which go with all else
+$(COMPAT_READY): $(READY) constraints-openai2.txt
+	$(BIN)/python -m venv --without-pip $(COMPAT)
+	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')')" \
+		> "$$($(COMPAT)/bin/python -c 'import site; print(site.getsitepackages()[0])')/base.pth"
+	$(BIN)/python -m pip --python $(COMPAT)/bin/python install --quiet --disable-pip-version-check --ignore-installed --no-deps \
+		--requirement constraints-openai2.txt
+	$(BIN)/python -m pip --python $(COMPAT)/bin/python check --disable-pip-version-check
 	touch $(COMPAT_READY)

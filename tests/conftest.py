@@ -3,11 +3,14 @@
 import json
 import os
 import re
+import shutil
 import signal
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import heap
 import once
 import postgres_server
 import pytest
@@ -35,8 +38,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish(session):
-    """Let tests know which others run."""
+    """Let tests know which others run, and look through the memory, in which all of them are now."""
     once.take(session.items)
+    heap.settle()
 
 
 @dataclass
@@ -56,9 +60,19 @@ class Answer:
 class World:
     """A user's project: files in, commands, experiments out."""
 
-    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch):
+    def __init__(self, root: Path, kept: Path, monkeypatch: pytest.MonkeyPatch):
         self.root = root
+        self._kept = kept
         self._monkeypatch = monkeypatch
+
+    def prepare(self, make: Callable[[], None]) -> None:
+        """Fill the empty project with what `make` does in it: once in each test process, for the next tests get a copy of their own."""
+        kept = self._kept / f"{make.__module__}.{make.__qualname__}"
+        if kept.exists():
+            shutil.copytree(kept, self.root, dirs_exist_ok=True)
+        else:
+            make()
+            shutil.copytree(self.root, kept)
 
     def write(self, name: str, text: str) -> Path:
         """Write a file, its common indentation removed."""
@@ -138,15 +152,21 @@ def environment():
             del os.environ[name]
 
 
+@pytest.fixture(scope="session")
+def prepared_projects(tmp_path_factory):
+    """Return the folder of the projects that `World.prepare` keeps."""
+    return tmp_path_factory.mktemp("prepared")
+
+
 @pytest.fixture
-def world(tmp_path, monkeypatch):
+def world(tmp_path, prepared_projects, monkeypatch):
     """Return an empty project, in which the process stands."""
     monkeypatch.chdir(tmp_path)
     for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "OPENAI_API_KEY"):
         monkeypatch.setenv(name, os.environ.get(name, ""))
         monkeypatch.delenv(name)
     monkeypatch.setenv("CI", "")
-    yield World(tmp_path, monkeypatch)
+    yield World(tmp_path, prepared_projects, monkeypatch)
     set_llm_cache(None)  # an agent may have set one, which is its whole process's
 
 

@@ -74,7 +74,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve("DELETE")
 
     def _serve(self, method):
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        length = int(self.headers.get("content-length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # its client was killed, and nobody has asked anything
+            self.close_connection = True
+            return
         self.server.asked.append((method, self.path))
         status, text = self.server.fails.get((method, self.path), (0, ""))
         if status is None:

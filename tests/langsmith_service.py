@@ -110,11 +110,11 @@ def _is_removed(remove):
 
 
 def service_here(*, is_hosted):
-    """Return the LangSmith of the environment, with a name that no other test has."""
+    """Return the LangSmith of the environment; in the hosted one with a name that no other test has."""
     client = Client(
         api_url=os.environ.get("LANGSMITH_ENDPOINT"), api_key=os.environ["LANGSMITH_API_KEY"], auto_batch_tracing=False, info={}
     )
-    return Service(client, f"langgraph-harness-{uuid.uuid4()}", is_hosted)
+    return Service(client, f"langgraph-harness-{uuid.uuid4() if is_hosted else 'double'}", is_hosted)
 
 
 def play(world, path="datasets/agent.jsonl", *, cases=6):

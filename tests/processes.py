@@ -22,7 +22,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
-IMPORTED = ("harness.cli.replay", "harness.runner.run", "langgraph.graph", "langchain_openai")
+IMPORTED = (
+    *("harness.cli.evidence", "harness.cli.replay", "harness.report.document", "harness.report.frame", "harness.report.html"),
+    *("harness.report.junit", "harness.report.markdown", "harness.report.table", "harness.report.terminal", "harness.runner.run"),
+    *("langgraph.graph", "langgraph.checkpoint.memory", "langgraph.prebuilt", "langchain_openai"),
+    *("httpcore2", "numpy", "openai.resources.chat.completions", "vcr.patch", "vcr.stubs.aiohttp_stubs", "vcr.stubs.httpx_stubs"),
+)
 """What the parent imports, as every replay of an agent with a model does."""
 READ_WHEN_USED = frozenset({"CI", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OLDPWD", "PWD", "PYTEST_CURRENT_TEST", "PYTHONDONTWRITEBYTECODE"})
 """The variables that no import reads, or that are seen to after the fork: those of a forked process may differ from its parent's."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from harness.mirror import Call, Mirror
-    from harness.sinks.push import Arrival, Push
+    from harness.sinks.arrival import Arrival
+    from harness.sinks.push import Push
     from harness.store import PushFolder
 
 WITHIN = click.option(

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from harness.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from harness.config import Project
     from harness.dataset import Case
-    from harness.foreign import Record, Seen, Traced
+    from harness.foreign import ByClass, Record, Seen, Traced
+    from harness.runner.classes import Classes
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _ADDRESS = re.compile(rf"https?://[^\s]+?(?:/p/({_ID.pattern}))?/r/({_ID.pattern})(?:[/?#].*)?", re.IGNORECASE)
@@ -28,12 +30,11 @@ def is_run(source: str) -> bool:
 
 def bring_in_traces(config_path: Path | None, sources: Sequence[str], *, suite: str, named: str, expect: "Sequence[Seen]") -> int:
     """Make a case and a cassette of each trace; nothing is written unless all of it can be."""
-    from harness.cli.classes import Classes
     from harness.foreign import traced, trees
 
     project = open_project(config_path)
-    target, formats = _Target(project, suite), Classes(project, suite)
-    found = [traced(tree, named=named, expect=expect, formats=formats) for tree in trees(_records(sources))]
+    target = _Target(project, suite)
+    found = [traced(tree, named=named, expect=expect, formats=target.form) for tree in trees(_records(sources))]
     if not found:
         message = f"{sources[0]}: no trace"
         raise UsageError(message)
@@ -91,7 +92,7 @@ class _Target:
         from harness.runner.rules import redactor_of
 
         suite = project.suite(name)
-        self._root, self._name, self._path = project.root, name, suite.dataset
+        self._project, self._root, self._name, self._path = project, project.root, name, suite.dataset
         if suite.cassettes:
             message = f"{project.where(name, 'cassettes')}: it replays the cassettes of {suite.cassettes!r}; import into that suite"
             raise UsageError(message)
@@ -101,6 +102,17 @@ class _Target:
         self._redactor = redactor_of(project)
         self._text = store.read_dataset_text(self._root, self._path) if (self._root / self._path).exists() else ""
         self._there = {case.id: case for case in parse(self._text, name=name, path=self._path).cases}
+
+    def form(self, asked: "ByClass") -> "dict[str, Any]":
+        """Return how a class of the suite's graph was sent."""
+        return self._classes(asked)
+
+    @cached_property
+    def _classes(self) -> "Classes":
+        """Return what knows the classes of the suite's graph, which is loaded only where a trace asks for one."""
+        from harness.runner.classes import Classes
+
+        return Classes(self._project, self._name)
 
     def add(self, found: "Sequence[Traced]") -> "Iterator[tuple[str, bool, Traced]]":
         """Add cases, cassettes first; yield each id and whether it is new. UsageError, and nothing written, where another is there."""

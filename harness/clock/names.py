@@ -1,7 +1,8 @@
 """Where Python code names an object: in modules and instances, as defaults of functions and as what closures hold."""
 
 import gc
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import CellType, FunctionType
 from typing import Any
@@ -14,20 +15,33 @@ Undo = tuple[Callable[..., Any], tuple[Any, ...]]
 @contextmanager
 def renamed(new_of: dict[Any, Any]) -> Iterator[None]:
     """Put new objects wherever old ones are named; afterwards the old ones again, also where a name was taken meanwhile."""
+    old_of = {new: old for old, new in new_of.items()}
+    before = _references(old_of)
     undo = _rename(new_of)
     try:
         yield
     finally:
         for put, arguments in undo:  # first, for two old objects may have had the same new one
             put(*arguments)
-        _rename({new: old for old, new in new_of.items()})
+        undo.clear()
+        after = _references(old_of)
+        if taken := {new: old for new, old in old_of.items() if after[id(new)] != before[id(new)]}:
+            _rename(taken)
+
+
+def _references(objects: Iterable[Any]) -> dict[int, int]:
+    """Return how often each is named anywhere; to look for where takes much longer."""
+    return {id(each): sys.getrefcount(each) for each in objects}
 
 
 def _rename(new_of: dict[Any, Any]) -> list[Undo]:
     by_id = {id(old): new for old, new in new_of.items()}
     undo: list[Undo] = []
     fixed: list[Any] = []
-    for holder in gc.get_referrers(*new_of):
+    olds = tuple(new_of)
+    for holder in gc.get_referrers(*olds):
+        if holder is olds:
+            continue
         if isinstance(holder, tuple) or _is_of_class(holder):
             fixed += [] if _is_ancestry(holder) else [holder]
         elif isinstance(holder, dict):

@@ -5,66 +5,22 @@ Every step asks first and sends what is lacking, so that a push can be cut off a
 
 import dataclasses
 import itertools
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple, Protocol
 
 from harness.errors import SinkError
-from harness.experiment import Trial
-from harness.mirror import Call, Mirror, Pairing, commit_tag, runs_in
+from harness.mirror import Call, Mirror, Pairing, commit_tag
+from harness.sinks.arrival import Arrival, Notes
 from harness.sinks.comparing import Comparing
-from harness.sinks.courier import LOOKS_S, Courier
+from harness.sinks.courier import Courier
 from harness.sinks.datasets import DatasetPush
 from harness.sinks.parcel import Parcel
 from harness.sinks.reading import RUNS_AT_ONCE, Reading
 from harness.sinks.sender import Refused, Reply, Sender, Stopped
+from harness.sinks.traces import Traces
 
 AT_ONCE = 4
 _WINDOW = 3 * AT_ONCE
-
-
-class Notes(Protocol):
-    """Keeps what became of calls."""
-
-    def note(self, key: str, state: Any = "sent") -> None:
-        """Note that a call was acknowledged, or that what it brought is missing."""
-        ...
-
-
-@dataclasses.dataclass(slots=True)
-class Arrival:
-    """What became of a push: the traces that are there of those that should be, those sent now, and the first problem.
-
-    Unless they were looked for and `is_seen`, those that are there are only known to have been taken.
-    """
-
-    expected: int
-    there: int = 0
-    is_seen: bool = False
-    sent: int = 0
-    changes: int = 0
-    problem: str = ""
-    url: str = ""
-
-    @property
-    def is_complete(self) -> bool:
-        """Tell whether everything is there."""
-        return self.there == self.expected and not self.problem
-
-    @property
-    def is_believed(self) -> bool:
-        """Tell whether traces are only known to have been taken."""
-        return self.there > 0 and not self.is_seen
-
-
-class _Sent(NamedTuple):
-    """A trace that is under way: what it needs, and the answers once they are there."""
-
-    trace: str
-    calls: tuple[Call, ...]
-    replies: "Future[list[Reply]]"
 
 
 @dataclasses.dataclass(slots=True)
@@ -76,15 +32,14 @@ class Push:
     notes: Notes
     known: frozenset[str] = frozenset()
     arrival: Arrival = dataclasses.field(init=False)
-    _there: Counter[str] = dataclasses.field(default_factory=Counter)
     _done: set[str] = dataclasses.field(default_factory=set)
-    _sent: set[str] = dataclasses.field(default_factory=set)
     _versions: dict[str, str] = dataclasses.field(default_factory=dict)
-    _is_fresh: bool = False
+    _traces: Traces = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         self.arrival = Arrival(self.mirror.survey.trials)
         self._done |= {key for key in self.known if key.startswith("trace ")}  # the rest is asked for
+        self._traces = self._made()
 
     @property
     def mirror(self) -> Mirror:
@@ -103,15 +58,15 @@ class Push:
             if not isinstance(problem, Refused):  # another suite may go
                 self.sender.stop(str(problem))
             self.arrival.problem = self.arrival.problem or str(problem)
-            self.arrival.there = sum(map(self._is_there, self.parcel.trials()))
+            self.arrival.there = sum(map(self._traces.is_there, self.parcel.trials()))
         return self.arrival
 
     def _steps(self) -> None:
         self._make_dataset()
         is_new = self._open()
         if not is_new:
-            self._look()
-        self._send_traces()
+            self._traces.look()
+        self._traces.send()
         self._finish()
         self._verify()
         if self.parcel.is_baseline and self.arrival.is_complete:
@@ -126,7 +81,7 @@ class Push:
 
     def lacking(self) -> Iterator[Call]:
         """Yield the calls that were not acknowledged, as far as they can be told without asking."""
-        calls = self.parcel.calls(self._versions, lacks=lambda trial: not self._is_there(trial))
+        calls = self.parcel.calls(self._versions, lacks=lambda trial: not self._traces.is_there(trial))
         return (call for call in calls if call.key not in self._done)
 
     @property
@@ -137,11 +92,15 @@ class Push:
         self.notes.note(call.key)
         self.arrival.changes += reply.is_done
 
+    def _made(self) -> Traces:
+        return Traces(self.parcel, self._courier, self.notes, self.arrival, self._versions)
+
     def _make_dataset(self) -> None:
         making = DatasetPush(self.mirror.collection, self.sender, self._count)
         found = making.run()
         self._versions = making.versions
         self.parcel = self.parcel.over(making.collection)
+        self._traces = self._made()
         self._done |= {making.collection.making().key, *(call.key for call in making.collection.adding())}
         self.arrival.url = self._reading.url(found, self.mirror.id)
 
@@ -155,57 +114,6 @@ class Push:
             message = f"{self.sender.remote.address}: another experiment is called {self.mirror.name!r} already"
             raise Stopped(message)
         return reply.is_done
-
-    def _trace(self, trial: Trial) -> Iterator[Call]:
-        """Yield what is lacking of a trace."""
-        trace = self.mirror.trace_id(trial)
-        there = self._reading.runs_of(trace, self.mirror.id) if self._there[trace] else ()
-        return self.mirror.trace_calls(trial, self._versions, self.parcel.exchanges(trial), there=there)
-
-    def _is_there(self, trial: Trial) -> bool:
-        trace = self.mirror.trace_id(trial)
-        return f"trace {trace}" in self._done or self._there[trace] >= runs_in(trial)
-
-    def _send_traces(self) -> None:
-        """Send the traces that are lacking, several at a time, in memory no more than a few."""
-        waiting: deque[_Sent] = deque()
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            try:
-                for trial in self.parcel.trials():
-                    if not self._is_there(trial):
-                        self._is_fresh = False
-                        calls = tuple(self._trace(trial))
-                        waiting.append(_Sent(self.mirror.trace_id(trial), calls, pool.submit(self._bring, calls)))
-                    if len(waiting) >= _WINDOW:
-                        self._settle(waiting.popleft())
-                while waiting:
-                    self._settle(waiting.popleft())
-            except BaseException as problem:
-                self.sender.stop(str(problem) or "interrupted")
-                self._settle_rest(waiting)
-                raise
-
-    def _bring(self, calls: Sequence[Call]) -> list[Reply]:
-        return [self.sender.change(call) for call in calls]
-
-    def _settle(self, sent: "_Sent") -> None:
-        try:
-            replies = sent.replies.result()
-        except Refused as refusal:  # the others may go
-            self.arrival.problem = self.arrival.problem or str(refusal)
-            return
-        for call, reply in zip(sent.calls, replies, strict=True):
-            self._count(call, reply)
-        self._done.add(f"trace {sent.trace}")
-        if any(reply.is_done for reply in replies):
-            self._sent.add(sent.trace)
-        self.arrival.sent = len(self._sent)
-
-    def _settle_rest(self, waiting: "Iterable[_Sent]") -> None:
-        """Note those that were under way and still arrived."""
-        for sent in waiting:
-            if not sent.replies.cancel() and sent.replies.exception() is None:
-                self._settle(sent)
 
     def _finish(self) -> None:
         """Close the experiment, tag what it was run on, and say the verdict."""
@@ -231,40 +139,15 @@ class Push:
 
     def _verify(self) -> None:
         """Look whether every run and every feedback is there; what was taken and is not, whole or in part, is sent once more."""
-        lost = self._lost()
+        lost = self._traces.lost()
         if lost and not self.arrival.problem:
-            self._send_traces()
-            lost = self._lost()
+            self._traces.send()
+            lost = self._traces.lost()
         if not lost:
             self._complete_feedback()
             return
         taken = "1 trace was taken, but is" if lost == 1 else f"{lost:,} traces were taken, but are"
         self.arrival.problem = self.arrival.problem or f"{self.sender.remote.address}: {taken} not there"
-
-    def _lost(self) -> int:
-        """Look until every run is there, as LangSmith may take its time after it has taken them; return how many traces lack some."""
-        lost: list[str] = []
-        self.arrival.is_seen = False
-        try:
-            for pause_s in LOOKS_S:
-                if pause_s:
-                    self.sender.pause(pause_s)
-                if pause_s or not self._is_fresh:
-                    self._look()
-                self.arrival.is_seen = True
-                lost = [trace for trial in self.parcel.trials() if self._there[trace := self.mirror.trace_id(trial)] < runs_in(trial)]
-                if not lost or self.arrival.problem:
-                    break
-        finally:
-            self.arrival.there = self.arrival.expected - len(lost)
-            for trace in lost:
-                self.notes.note(f"trace {trace}", "missing")
-                self._done.discard(f"trace {trace}")
-        return len(lost)
-
-    def _look(self) -> None:
-        self._there = self._reading.runs(self.mirror.id, until=self.mirror.until)
-        self._is_fresh = True
 
     def _complete_feedback(self) -> None:
         """Send the feedback that is not there: a server may take runs without what came with them."""

@@ -4,7 +4,7 @@ A case is one sample, however often it was repeated: its difference is the mean 
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _NORMAL = NormalDist()
 _STEPS = 200
 RESAMPLES = 2000
+_AT_ONCE = 1_000_000
+"""How many places are drawn at once, so that many cases do not take much memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +133,20 @@ def bootstrap_intervals(
     spread = {name: array for name, array in arrays.items() if len(array) > 1 and np.ptp(array) > 0}
     for size in sorted({len(array) for array in spread.values()}):
         alike = {name: array for name, array in spread.items() if len(array) == size}
-        random = np.random.default_rng(seed)
-        draws = (random.integers(0, size, size) for _ in range(resamples))
-        means = np.array([[array[drawn].mean() for array in alike.values()] for drawn in draws])
-        for (name, array), drawn_means in zip(alike.items(), means.T, strict=True):
+        means = [[array[drawn].mean(axis=1) for array in alike.values()] for drawn in _draws(size, seed, resamples)]
+        for (name, array), drawn_means in zip(alike.items(), np.concatenate(means, axis=1), strict=True):
             found[name] = _bca(array, drawn_means, confidence)
     return found
+
+
+def _draws(size: int, seed: int, resamples: int) -> "Iterator[np.ndarray[Any, Any]]":
+    """Yield the resamples, a row of places each, many at once; how many changes none of them."""
+    import numpy as np  # noqa: PLC0415, as above
+
+    random = np.random.default_rng(seed)
+    at_once = max(1, _AT_ONCE // size)
+    for done in range(0, resamples, at_once):
+        yield random.integers(0, size, (min(at_once, resamples - done), size))
 
 
 def _bca(sample: "np.ndarray[Any, Any]", means: "np.ndarray[Any, Any]", confidence: float) -> tuple[float, float]:

@@ -49,7 +49,10 @@ def ran(world):
     """Return a project whose suite of six cases, two of them wrong, was run on its cassettes."""
     from langsmith_service import play
 
-    play(world)
+    def played():
+        play(world)
+
+    world.prepare(played)
     return world
 
 
@@ -58,5 +61,11 @@ def served(world, service):
     """Return the same over a dataset of the name that a test may make in the service."""
     from langsmith_service import play
 
-    play(world, service.path)
+    def played():
+        play(world, service.path)
+
+    if service.is_hosted:
+        played()
+    else:
+        world.prepare(played)
     return world

@@ -13,9 +13,13 @@ PATH = "reports/baselines/agent.json"
 @pytest.fixture
 def blessed(world):
     """Return a project whose baseline routes 36 of 40 tickets right, and may drop by two of them."""
-    desk(world, gate=RELATIVE)
-    assert world.harness("run").code == 0
-    assert world.harness("bless").code == 0
+
+    def make():
+        desk(world, gate=RELATIVE)
+        assert world.harness("run").code == 0
+        assert world.harness("bless").code == 0
+
+    world.prepare(make)
     return world
 
 

@@ -39,10 +39,14 @@ output = 2.0
 @pytest.fixture
 def recorded(world):
     """Return a project of six cases that make three calls each: 360 tokens and $0.00042 a trial."""
-    world.write("agent.py", AGENT.replace("SWALLOW", ""))
-    world.cases(*({"id": f"case-{number}", "inputs": {"messages": [{"role": "user", "content": f"{number}"}]}} for number in range(6)))
-    world.suite(tables=PRICES)
-    assert world.record(RULES).code == 0
+
+    def make():
+        world.write("agent.py", AGENT.replace("SWALLOW", ""))
+        world.cases(*({"id": f"case-{number}", "inputs": {"messages": [{"role": "user", "content": f"{number}"}]}} for number in range(6)))
+        world.suite(tables=PRICES)
+        assert world.record(RULES).code == 0
+
+    world.prepare(make)
     return world
 
 

@@ -12,9 +12,13 @@ from desk import GATE, case, desk, variant
 @pytest.fixture
 def pair(world):
     """Return a project with two experiments: the first routes every tenth ticket wrong, the second five more and one less."""
-    desk(world, variant("v2", wrong="1 2 4 5 7", right="10", note="seen"))
-    assert world.harness("run").code == 0
-    assert world.harness("run", "--variant", "v2").code == 0
+
+    def make():
+        desk(world, variant("v2", wrong="1 2 4 5 7", right="10", note="seen"))
+        assert world.harness("run").code == 0
+        assert world.harness("run", "--variant", "v2").code == 0
+
+    world.prepare(make)
     return world
 
 

@@ -9,10 +9,14 @@ from letters import AGENT, RULES, case
 @pytest.fixture
 def recorded(world):
     """Return a project with a recorded suite of two cases."""
-    world.write("agent.py", AGENT)
-    world.suite()
-    world.cases(case(0), case(1))
-    assert world.record(RULES).code == 0
+
+    def make():
+        world.write("agent.py", AGENT)
+        world.suite()
+        world.cases(case(0), case(1))
+        assert world.record(RULES).code == 0
+
+    world.prepare(make)
     return world
 
 

@@ -34,12 +34,18 @@ EXACT, VAGUE = f"Sort the ticket.\nBe exact. {KEY}\n", "Sort the ticket.\nGuess.
 @pytest.fixture
 def desk(world):
     """Return a project whose agent follows a prompt; its first experiment is blessed and committed."""
-    world.write("agent.py", AGENT)
-    world.write("prompts/triage/v1.md", EXACT)
-    world.suite('routes.classify = "team"')
-    world.cases(*({"id": team, "inputs": {"text": team}, "expected": {"route": {"classify": team}}} for team in ("billing", "technical")))
-    assert world.harness("run").code == 0
-    assert world.harness("bless").code == 0
+
+    def make():
+        world.write("agent.py", AGENT)
+        world.write("prompts/triage/v1.md", EXACT)
+        world.suite('routes.classify = "team"')
+        world.cases(
+            *({"id": team, "inputs": {"text": team}, "expected": {"route": {"classify": team}}} for team in ("billing", "technical"))
+        )
+        assert world.harness("run").code == 0
+        assert world.harness("bless").code == 0
+
+    world.prepare(make)
     return world
 
 

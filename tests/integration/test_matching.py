@@ -41,10 +41,14 @@ AGENT = """
 @pytest.fixture
 def recorded(world):
     """Return a project with one recorded case."""
-    world.write("agent.py", AGENT)
-    world.suite()
-    world.cases({"id": "one", "inputs": {"question": "how many"}, "expected": {"output": {"state.answer": "seven"}}})
-    assert world.record('- {when: {}, reply: {text: "seven"}}').code == 0
+
+    def make():
+        world.write("agent.py", AGENT)
+        world.suite()
+        world.cases({"id": "one", "inputs": {"question": "how many"}, "expected": {"output": {"state.answer": "seven"}}})
+        assert world.record('- {when: {}, reply: {text: "seven"}}').code == 0
+
+    world.prepare(make)
     return world
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from langsmith_service import play, push
 
-from harness.sinks.push import AT_ONCE
+from harness.sinks.traces import AT_ONCE
 
 ROOT = Path(__file__).parents[2]
 TRIALS = 3 * AT_ONCE

@@ -7,7 +7,7 @@ from langsmith_double import Fault
 from langsmith_server import KEY, langsmith
 from letters import AGENT, RULES, case
 
-from harness.sinks.push import Push
+from harness.sinks.traces import Traces
 
 
 @pytest.fixture
@@ -186,13 +186,13 @@ def test_a_key_with_the_end_of_a_line_is_one_line(ran, hub, monkeypatch):
 
 def test_a_push_that_is_interrupted_keeps_what_did_not_go(ran, hub, monkeypatch):
     """The spool is there as after any other push that did not arrive, and the exit code is that of an interrupt."""
-    sending = Push._send_traces
+    sending = Traces.send
 
     def interrupted(self):
-        monkeypatch.setattr(Push, "_send_traces", sending)
+        monkeypatch.setattr(Traces, "send", sending)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Push, "_send_traces", interrupted)
+    monkeypatch.setattr(Traces, "send", interrupted)
 
     answer = ran.harness("push")
 

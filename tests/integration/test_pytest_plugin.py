@@ -13,11 +13,19 @@ NUMBERS = range(6)
 @pytest.fixture
 def recorded(world):
     """Return a project with six recorded cases, one of which expects what the model does not say."""
-    world.write("agent.py", AGENT)
-    world.suite('routes.classify = "kind"')
-    world.cases(*[case(number) for number in NUMBERS[:-1]], case(5, "alpha", "number"))
-    assert world.record(RULES).code == 0
+
+    def make():
+        world.write("agent.py", AGENT)
+        world.suite('routes.classify = "kind"')
+        world.cases(*[case(number) for number in NUMBERS[:-1]], case(5, "alpha", "number"))
+        assert world.record(RULES).code == 0
+
+    world.prepare(make)
     return world
+
+
+LEAN = ("--assert=plain", "-p", "no:langsmith_plugin")
+"""What spares pytest half of its start: rewriting the assertions of every plugin that is installed, and importing the largest."""
 
 
 def pytest_in(world, *arguments):
@@ -50,7 +58,7 @@ def test_what_a_bound_decides_is_an_expected_failure(recorded):
     """A case that fails a check which the gate bounds is xfailed; the gate's own test decides."""
     recorded.suite('routes.classify = "kind"', tables='[suites.agent.gate]\n"route.accuracy" = { min = 0.8 }')
 
-    answer = pytest_in(recorded, "--harness")
+    answer = pytest_in(recorded, *LEAN, "--harness")
 
     assert answer.returncode == 0, answer.stdout
     assert "6 passed, 1 xfailed" in answer.stdout
@@ -61,7 +69,7 @@ def test_a_case_in_quarantine_is_an_expected_failure(recorded):
     quarantine = '[suites.agent.quarantine."case-005"]\nowner = "ada"\nreason = "letters differ"\nuntil = 2999-12-31\n'
     recorded.suite('routes.classify = "kind"', tables=quarantine)
 
-    answer = pytest_in(recorded, "--harness")
+    answer = pytest_in(recorded, *LEAN, "--harness")
 
     assert answer.returncode == 0, answer.stdout
     assert "6 passed, 1 xfailed" in answer.stdout
@@ -70,8 +78,8 @@ def test_a_case_in_quarantine_is_an_expected_failure(recorded):
 
 def test_selection_and_xdist(recorded):
     """-k selects cases, and xdist spreads them; each gate still judges the whole suite."""
-    assert "2 passed" in pytest_in(recorded, "--harness", "-k", "case-001 or case-002").stdout
-    spread = pytest_in(recorded, "--harness", "-n", "2")
+    assert "2 passed" in pytest_in(recorded, *LEAN, "--harness", "-k", "case-001 or case-002").stdout
+    spread = pytest_in(recorded, *LEAN, "--harness", "-n", "2")
     assert "5 passed" in spread.stdout
     assert "2 failed" in spread.stdout
 
@@ -122,7 +130,7 @@ def test_stale_cases_say_so(recorded):
     """A stale case fails with what differs and the command that renews it."""
     recorded.edit("datasets/agent.jsonl", "2: alpha", "2: beta")
 
-    answer = pytest_in(recorded, "--harness")
+    answer = pytest_in(recorded, *LEAN, "--harness")
 
     assert "stale: case 'case-002'" in answer.stdout
     assert "alpha" in answer.stdout
@@ -133,7 +141,7 @@ def test_a_bad_config_is_one_line(recorded):
     """A config that cannot be used fails the collection with one clear line."""
     recorded.write("harness.toml", "[suites.agent]\ngraph = 1\n")
 
-    answer = pytest_in(recorded, "--harness")
+    answer = pytest_in(recorded, *LEAN, "--harness")
 
     assert answer.returncode != 0
     assert "harness.toml:2: suites.agent.graph: input should be a valid string (got 1)" in answer.stdout

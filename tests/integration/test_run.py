@@ -15,10 +15,14 @@ from processes import forked
 @pytest.fixture
 def recorded(world):
     """Return a project with a recorded suite of twenty cases."""
-    world.write("agent.py", AGENT)
-    world.suite('routes.classify = "kind"')
-    world.cases(*[case(number) if number % 2 else case(number, "seven", "number") for number in range(20)])
-    assert world.record(RULES).code == 0
+
+    def make():
+        world.write("agent.py", AGENT)
+        world.suite('routes.classify = "kind"')
+        world.cases(*[case(number) if number % 2 else case(number, "seven", "number") for number in range(20)])
+        assert world.record(RULES).code == 0
+
+    world.prepare(make)
     return world
 
 

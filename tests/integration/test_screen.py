@@ -12,10 +12,14 @@ from terminal import on_terminal
 @pytest.fixture
 def recorded(world):
     """Return a project with a recorded suite of three cases."""
-    world.write("agent.py", AGENT)
-    world.suite('routes.classify = "kind"')
-    world.cases(*map(case, range(3)))
-    assert world.record(RULES).code == 0
+
+    def make():
+        world.write("agent.py", AGENT)
+        world.suite('routes.classify = "kind"')
+        world.cases(*map(case, range(3)))
+        assert world.record(RULES).code == 0
+
+    world.prepare(make)
     return world
 
 

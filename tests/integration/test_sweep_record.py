@@ -16,10 +16,14 @@ DONE = "- {when: {}, reply: {text: 'done'}}"
 @pytest.fixture
 def recorded(world):
     """Return a project whose plain trial is recorded, and whose sweep asks for more."""
-    world.write("agent.py", AGENT)
-    world.suite("recursion_limit = 12", tables="[suites.agent.sweep]\nfaults = ['rate_limit', 'wrong_schema', 'unknown_tool']")
-    world.cases(CASE)
-    assert world.record(RULES).code == 0
+
+    def make():
+        world.write("agent.py", AGENT)
+        world.suite("recursion_limit = 12", tables="[suites.agent.sweep]\nfaults = ['rate_limit', 'wrong_schema', 'unknown_tool']")
+        world.cases(CASE)
+        assert world.record(RULES).code == 0
+
+    world.prepare(make)
     return world
 
 

@@ -68,11 +68,15 @@ BROKEN = {"id": "broken", "inputs": {"messages": [{"role": "user", "content": "I
 @pytest.fixture
 def tried(world):
     """Return a project whose two cases were recorded and run once."""
-    world.write("agent.py", textwrap.dedent(AGENT))
-    world.suite(tables="[suites.agent.variants.other]")
-    world.cases(PAID, BROKEN)
-    assert world.record(RULES).code == 0
-    assert world.harness("run").code == 0
+
+    def make():
+        world.write("agent.py", textwrap.dedent(AGENT))
+        world.suite(tables="[suites.agent.variants.other]")
+        world.cases(PAID, BROKEN)
+        assert world.record(RULES).code == 0
+        assert world.harness("run").code == 0
+
+    world.prepare(make)
     return world
 
 

@@ -15,8 +15,8 @@ from pydantic import BaseModel, Field
 
 from harness.cassette.exchange import Request, Response
 from harness.cassette.segments import segments
-from harness.cli.classes import form_of
 from harness.foreign import Record, traced, trees
+from harness.runner.classes import form_of
 from harness.script import parse
 
 

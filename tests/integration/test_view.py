@@ -29,10 +29,14 @@ PATIENCE_S = 120
 @pytest.fixture
 def recorded(world):
     """Return a project with a recorded suite of two cases."""
-    world.write("agent.py", AGENT)
-    world.suite('routes.classify = "kind"')
-    world.cases(*map(case, range(2)))
-    assert world.record(RULES).code == 0
+
+    def make():
+        world.write("agent.py", AGENT)
+        world.suite('routes.classify = "kind"')
+        world.cases(*map(case, range(2)))
+        assert world.record(RULES).code == 0
+
+    world.prepare(make)
     return world
 
 

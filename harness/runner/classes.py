@@ -3,22 +3,25 @@
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_function, convert_to_openai_tool
+from openai import pydantic_function_tool
+from pydantic import BaseModel
+from pydantic.errors import PydanticUserError
+
+from harness import graph
+from harness.config import Project
 from harness.errors import GraphError
 from harness.foreign import ByClass, Unshown
+from harness.runner import run as runner
 from harness.schema import canonical_json
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from harness.config import Project
 
 
 class Classes:
     """Knows a class by its name and by what the trace shows of its schema. The graph's module is loaded when the first one is asked for."""
 
-    def __init__(self, project: "Project", suite: str) -> None:
+    def __init__(self, project: Project, suite: str) -> None:
         self._project, self._suite = project, suite
 
     def __call__(self, asked: ByClass) -> dict[str, Any]:
@@ -30,9 +33,6 @@ class Classes:
     @cached_property
     def _lack(self) -> str:
         """Load the graph, sealed as for a replay, and return why that cannot be; nothing where it is loaded."""
-        from harness import graph
-        from harness.runner import run as runner
-
         suite = self._project.suite(self._suite)
         if suite.is_deployed:
             return "the suite's graph is in another process"
@@ -55,9 +55,7 @@ def form_of(asked: ByClass) -> dict[str, Any]:
     return next(iter(found.values()))
 
 
-def _named(name: str) -> "Iterator[type[BaseModel]]":
-    from pydantic import BaseModel
-
+def _named(name: str) -> Iterator[type[BaseModel]]:
     waiting = [BaseModel]
     while waiting:
         kinds = waiting.pop().__subclasses__()
@@ -73,10 +71,8 @@ def _is_held(kind: type) -> bool:
     return held is kind
 
 
-def _sent(kind: "type[BaseModel]", asked: ByClass) -> Iterator[dict[str, Any]]:
+def _sent(kind: type[BaseModel], asked: ByClass) -> Iterator[dict[str, Any]]:
     """Yield the form of a class that is the one of the trace."""
-    from pydantic.errors import PydanticUserError
-
     try:
         if dict(asked.shown) in _shown(kind):
             yield _streamed(kind) if asked.api == "streamed responses" else _whole(kind)
@@ -84,25 +80,19 @@ def _sent(kind: "type[BaseModel]", asked: ByClass) -> Iterator[dict[str, Any]]:
         return
 
 
-def _shown(kind: "type[BaseModel]") -> tuple[Mapping[str, Any], ...]:
+def _shown(kind: type[BaseModel]) -> tuple[Mapping[str, Any], ...]:
     """Return what libraries trace of the schema of a class: LangChain as a schema or as a tool, LangSmith's wrapper as pydantic has it."""
-    from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
-
     tool = convert_to_openai_tool(kind)
     return convert_to_json_schema(tool), tool, kind.model_json_schema()
 
 
-def _whole(kind: "type[BaseModel]") -> dict[str, Any]:
+def _whole(kind: type[BaseModel]) -> dict[str, Any]:
     """Return how OpenAI's client sends a class of which it parses the answer."""
-    from openai import pydantic_function_tool
-
     tool = pydantic_function_tool(kind)["function"]
     return {"name": kind.__name__, "strict": True, "schema": tool["parameters"]}
 
 
-def _streamed(kind: "type[BaseModel]") -> dict[str, Any]:
+def _streamed(kind: type[BaseModel]) -> dict[str, Any]:
     """Return how LangChain sends a class where it streams from the Responses API."""
-    from langchain_core.utils.function_calling import convert_to_openai_function
-
     function = convert_to_openai_function(kind.model_json_schema(), strict=True)
     return {**{name: value for name, value in function.items() if name != "parameters"}, "schema": function["parameters"]}
