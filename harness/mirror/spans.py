@@ -110,7 +110,13 @@ def _was_running(step: NodeStep, start_s: float | None) -> bool:
 def _step(path: str, inside: str, step: NodeStep) -> Span:
     place = step.place
     known: dict[str, JsonValue] = {"langgraph_node": place.node, "langgraph_step": place.step, "visit": place.visit, "turn": place.turn}
-    known |= {"attempts": step.attempts, "cached": step.cached, "interrupted": step.interrupted, "chosen": list(step.chosen)}
+    known |= {
+        "attempts": step.attempts,
+        "cached": step.cached,
+        "interrupted": step.interrupted,
+        "stops": step.stops,
+        "chosen": list(step.chosen),
+    }
     outputs = _object(step.update, "output")
     name = place.node or "node"
     return Span(path, inside, name, "chain", step.start_s, step.duration_s, outputs=outputs, error=step.error, metadata=known)

@@ -174,6 +174,36 @@ def test_runs_that_are_not_there_are_counted():
     assert found.incomplete == ("2 of its runs are not there; export the whole trace",)
 
 
+@pytest.mark.parametrize("told", [{"turn": 2, "stops": 0}, {"turn": 1, "stops": 1}], ids=["turn", "interrupt"])
+def test_a_trace_that_went_on_after_an_interrupt_says_so(told):
+    """What it was answered with is not in it, so the case stops there."""
+    metadata = {"langgraph_node": "ask", "interrupted": False, **told}
+    node = {"run_type": "chain", "name": "ask", "extra": {"metadata": metadata}}
+
+    found = exchanges_of({"inputs": ASKED, "outputs": ANSWERED}, node)
+
+    assert found.incomplete == (
+        "it went on after an interrupt, or with further turns; what was given then is not in it, so add `resume` or `turns` to the case",
+    )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"outputs": {"__interrupt__": [{"value": "Sure?"}]}}, {"extra": {"metadata": {"ends": "interrupt"}}}],
+    ids=["langgraph", "ours"],
+)
+def test_a_trace_that_ended_at_an_interrupt_says_so(told):
+    """As LangGraph returns it, and as it was pushed from here."""
+    metadata = {"langgraph_node": "ask", "turn": 1, "stops": 1, "interrupted": True}
+    node = {"id": "n", "run_type": "chain", "name": "ask", "parent_run_id": "r", "extra": {"metadata": metadata}}
+    run = {"id": "m", "run_type": "llm", "name": "model", "parent_run_id": "n", "inputs": ASKED, "outputs": ANSWERED}
+    (tree,) = trees([Record("record 1", {**ROOT, **told}), Record("record 2", node), Record("record 3", run)])
+
+    assert traced(tree).incomplete == (
+        "it ended at an interrupt; the case expects an answer, so add `ends` to what it expects, or `resume` to the case",
+    )
+
+
 LIMITED = "Error code: 429 - {'error': {'message': 'Too much', 'type': 'requests', 'param': None, 'code': 'rate'}}"
 
 

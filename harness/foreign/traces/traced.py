@@ -12,6 +12,7 @@ from harness.foreign.records import at
 from harness.foreign.traces.asked import rebuilt
 from harness.foreign.traces.expected import Seen, expected
 from harness.foreign.traces.messages import Unshown, is_serialised, plain_message
+from harness.foreign.traces.stops import stops
 from harness.foreign.traces.structured import Formats, unknown
 from harness.foreign.traces.tree import Tree
 
@@ -33,6 +34,7 @@ def traced(tree: Tree, *, named: str = "", expect: Iterable[Seen] = (), formats:
     exchanges: list[Exchange] = []
     left_out: list[str] = []
     incomplete = [f"{tree.missing:,} of its runs are not there; export the whole trace"] if tree.missing else []
+    incomplete += stops(tree)
     for run in tree.of_kind("llm", "embedding"):
         place = f"run {run['id']} ({run.get('name')})"
         try:
