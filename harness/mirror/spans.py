@@ -163,7 +163,10 @@ def _provider(url: str) -> str | None:
 
 
 def _exchange(call: WireCall, exchanges: Sequence[Exchange]) -> Exchange | None:
-    return exchanges[call.exchange] if call.exchange is not None and 0 <= call.exchange < len(exchanges) else None
+    """Return what a call was played from; None where it is not known, or where the graph got an injected answer."""
+    if call.source != "replay" or call.exchange is None or call.exchange >= len(exchanges):
+        return None
+    return exchanges[call.exchange]
 
 
 def _tool(path: str, inside: str, tool: ToolCall) -> Span:
