@@ -110,13 +110,8 @@ def _was_running(step: NodeStep, start_s: float | None) -> bool:
 def _step(path: str, inside: str, step: NodeStep) -> Span:
     place = step.place
     known: dict[str, JsonValue] = {"langgraph_node": place.node, "langgraph_step": place.step, "visit": place.visit, "turn": place.turn}
-    known |= {
-        "attempts": step.attempts,
-        "cached": step.cached,
-        "interrupted": step.interrupted,
-        "stops": step.stops,
-        "chosen": list(step.chosen),
-    }
+    known |= {"attempts": step.attempts, "cached": step.cached, "stops": step.stops, "chosen": list(step.chosen)}
+    known |= {"interrupted": step.interrupted}
     outputs = _object(step.update, "output")
     name = place.node or "node"
     return Span(path, inside, name, "chain", step.start_s, step.duration_s, outputs=outputs, error=step.error, metadata=known)
@@ -124,7 +119,7 @@ def _step(path: str, inside: str, step: NodeStep) -> Span:
 
 def _call(path: str, inside: str, call: WireCall, exchange: Exchange | None) -> Span:
     asked = None if exchange is None else _parsed(exchange.request.body)
-    answered = None if exchange is None or _is_damaged(call) else whole_body(exchange.response.body)
+    answered = None if exchange is None else whole_body(exchange.response.body)
     name = call.model or call.answered_model or f"{call.kind} {urlsplit(call.url).hostname or ''}".strip()
     return Span(
         path,
@@ -139,11 +134,6 @@ def _call(path: str, inside: str, call: WireCall, exchange: Exchange | None) -> 
         error=call.error or (None if call.answered else f"HTTP {call.status}" if call.status else "no answer"),
         metadata=_of_call(call),
     )
-
-
-def _is_damaged(call: WireCall) -> bool:
-    """Tell a call whose answer was not the recorded one, or not all of it: every fault but `slow` sees to that."""
-    return call.source == "fault" and call.fault != "slow"
 
 
 def _of_call(call: WireCall) -> dict[str, JsonValue]:
@@ -174,7 +164,11 @@ def _provider(url: str) -> str | None:
 
 
 def _exchange(call: WireCall, exchanges: Sequence[Exchange]) -> Exchange | None:
-    return exchanges[call.exchange] if call.exchange is not None and 0 <= call.exchange < len(exchanges) else None
+    """Return what a call was played from; None where it is not known, or where the graph got an injected answer."""
+    is_injected = call.source != "replay" and call.fault != "slow"
+    if is_injected or call.exchange is None or call.exchange >= len(exchanges):
+        return None
+    return exchanges[call.exchange]
 
 
 def _tool(path: str, inside: str, tool: ToolCall) -> Span:

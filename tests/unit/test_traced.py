@@ -1,13 +1,19 @@
 """What becomes of the runs of models in a trace: the requests and answers that they show, and why the others make none."""
 
 import json
+from typing import TypedDict
 
 import pytest
+from langchain_core.tracers import LangChainTracer
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import StateGraph
+from langgraph.types import Command, interrupt
 from langsmith_runs import ANSWERED, ASKED, ROOT, exchanges_of, failed, kept_answer, langchain, message
+from langsmith_traces import Kept, sent_by
 
 from harness.cassette.answer import whole_body
 from harness.errors import UsageError
-from harness.foreign import Record, traced, trees
+from harness.foreign import Record, Tree, traced, trees
 
 
 def asked_in(found):
@@ -174,36 +180,6 @@ def test_runs_that_are_not_there_are_counted():
     assert found.incomplete == ("2 of its runs are not there; export the whole trace",)
 
 
-@pytest.mark.parametrize("told", [{"turn": 2, "stops": 0}, {"turn": 1, "stops": 1}], ids=["turn", "interrupt"])
-def test_a_trace_that_went_on_after_an_interrupt_says_so(told):
-    """What it was answered with is not in it, so the case stops there."""
-    metadata = {"langgraph_node": "ask", "interrupted": False, **told}
-    node = {"run_type": "chain", "name": "ask", "extra": {"metadata": metadata}}
-
-    found = exchanges_of({"inputs": ASKED, "outputs": ANSWERED}, node)
-
-    assert found.incomplete == (
-        "it went on after an interrupt, or with further turns; what was given then is not in it, so add `resume` or `turns` to the case",
-    )
-
-
-@pytest.mark.parametrize(
-    "told",
-    [{"outputs": {"__interrupt__": [{"value": "Sure?"}]}}, {"extra": {"metadata": {"ends": "interrupt"}}}],
-    ids=["langgraph", "ours"],
-)
-def test_a_trace_that_ended_at_an_interrupt_says_so(told):
-    """As LangGraph returns it, and as it was pushed from here."""
-    metadata = {"langgraph_node": "ask", "turn": 1, "stops": 1, "interrupted": True}
-    node = {"id": "n", "run_type": "chain", "name": "ask", "parent_run_id": "r", "extra": {"metadata": metadata}}
-    run = {"id": "m", "run_type": "llm", "name": "model", "parent_run_id": "n", "inputs": ASKED, "outputs": ANSWERED}
-    (tree,) = trees([Record("record 1", {**ROOT, **told}), Record("record 2", node), Record("record 3", run)])
-
-    assert traced(tree).incomplete == (
-        "it ended at an interrupt; the case expects an answer, so add `ends` to what it expects, or `resume` to the case",
-    )
-
-
 LIMITED = "Error code: 429 - {'error': {'message': 'Too much', 'type': 'requests', 'param': None, 'code': 'rate'}}"
 
 
@@ -359,3 +335,50 @@ def test_no_call_is_expected_of_a_trace_without_one():
     found = tools_of({"id": "m", "run_type": "llm", "parent_run_id": "r", **langchain([message("human", "?")], message("ai", "!"))})
 
     assert (found.mode, found.calls) == ("strict", ())
+
+
+class Asked(TypedDict):
+    """The state of a graph that asks a person."""
+
+    said: str
+
+
+def _interrupted():
+    """Return the traces of a graph that stops at an interrupt and goes on with an answer, as LangChain's tracer sends them."""
+    graph = StateGraph(Asked).add_node("ask", lambda _: {"said": interrupt("what?")}).set_entry_point("ask").set_finish_point("ask")
+    client, compiled = Kept(), graph.compile(checkpointer=InMemorySaver())
+    config = {"configurable": {"thread_id": "one"}, "callbacks": [LangChainTracer(client=client)]}
+    compiled.invoke({"said": ""}, config)
+    compiled.invoke(Command(resume="this"), config)
+    return list(trees(Record(f"run {number}", run) for number, run in enumerate(sent_by(client))))
+
+
+def test_a_trace_that_stopped_at_an_interrupt_says_that_it_is_not_all():
+    """What a person answered is another trace, so the case lacks it; and that other trace makes no case."""
+    stopped, resumed = _interrupted()
+
+    (said,) = traced(stopped).incomplete
+    assert said == "node 'ask' stopped at an interrupt, whose answer is not shown; add `resume`, or expect that it ends there"
+    with pytest.raises(UsageError, match="goes on from an interrupt; import the one that it began with, and add `resume`"):
+        traced(resumed)
+
+
+def test_a_pushed_trace_that_went_on_after_an_interrupt_says_that_it_is_not_all():
+    """There the answer was given within the trial, so that the node is done in the end."""
+    metadata = {"langgraph_node": "ask", "interrupted": False, "stops": 1}
+    node = {"id": "n", "run_type": "chain", "name": "ask", "extra": {"metadata": metadata}}
+
+    (said,) = traced(Tree("run 0", {"id": "r", "run_type": "chain", "inputs": {"q": 1}}, (node | {"parent_run_id": "r"},))).incomplete
+
+    assert said.startswith("node 'ask' stopped at an interrupt, whose answer is not shown")
+
+
+def test_a_trace_of_several_turns_says_that_it_shows_one():
+    """A trial that was pushed from here has all of its turns in one trace, and the inputs of the first."""
+    tree = Tree("run 0", {"id": "r", "run_type": "chain", "inputs": {"q": 1}}, ({"id": "n", "run_type": "chain", "name": "n", **_turn(2)},))
+
+    assert traced(tree).incomplete == ("it has several turns, and shows the inputs of the first one alone; add `turns`",)
+
+
+def _turn(number):
+    return {"extra": {"metadata": {"turn": number, "langgraph_node": "n"}}}

@@ -46,6 +46,9 @@ def _rebuilt(run: Run, formats: Formats) -> Rebuilt:
     if metadata.get("cached") is True:
         message = "it was answered from a cache"
         raise Unshown(message)
+    if metadata.get("source") == "fault" and "url" in metadata:  # pushed from here
+        message = f"its answer was injected ({metadata.get('fault')})"
+        raise Unshown(message)
     failure = _failure(run, metadata)
     if not table(run.get("inputs")) or (failure is None and (not outputs or outputs.keys() <= _NOTHING_KEPT)):
         message = "it had not ended" if not outputs and run.get("end_time") is None else "what was asked or answered is not in it"
