@@ -50,7 +50,7 @@ def _documents(call):
 def _answers(hub, changed):
     """Return what was answered to each changed call; nothing of it is held against the push."""
     remote = InProcess(hub.workspace)
-    answers = {name: remote.send(call, within_s=1).status for name, call in changed}
+    answers = {name: remote.send(call, within_s=60).status for name, call in changed}
     hub.workspace.invalid.clear()
     return answers
 
