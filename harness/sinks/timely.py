@@ -19,4 +19,4 @@ def timely(work: Callable[[], T], *, within_s: float) -> T:
             done.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    return done.result(timeout=within_s)
+    return done.result(timeout=min(within_s, threading.TIMEOUT_MAX))
