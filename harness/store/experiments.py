@@ -96,7 +96,7 @@ class ExperimentFolder:
         starts = frozenset(_start(_CASE_FIRST + json.dumps(case, ensure_ascii=False).encode() + b",") for case in cases)
         with self.trials_path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                if line.endswith(b"\n") and (_start(line) in starts or not line.startswith(_CASE_FIRST)):
+                if line.endswith(b"\n") and (_start(line) in starts or not line.startswith(_CANONICAL)):
                     trial = self._trial(line, number)
                     if trial.case in cases:
                         yield trial
@@ -106,7 +106,7 @@ class ExperimentFolder:
         named = [f'"{name}":{json.dumps(value, ensure_ascii=False)}'.encode() for name, value in (("suite", suite), ("variant", variant))]
         with self.trials_path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                if line.endswith(b"\n") and (all(one in line for one in named) or not line.startswith(_CASE_FIRST)):
+                if line.endswith(b"\n") and (all(one in line for one in named) or not line.startswith(_CANONICAL)):
                     trial = self._trial(line, number)
                     if (trial.suite, trial.variant) == (suite, variant):
                         yield trial
@@ -227,6 +227,7 @@ def _without_collector() -> Iterator[None]:
 
 
 _CASE_FIRST = b'{"case":'
+_CANONICAL = _CASE_FIRST + b'"'
 
 
 def _start(line: bytes) -> bytes:

@@ -200,3 +200,14 @@ def test_a_push_that_is_interrupted_keeps_what_did_not_go(ran, hub, monkeypatch)
     assert answer.code == 130
     assert [json.loads(line)["path"] for line in spool.read_text().splitlines()].count("/runs/multipart") == 4
     assert ran.harness("push", "--resume").code == 0
+
+
+def test_trials_that_another_program_has_written_anew_are_read(ran, hub):
+    """With spaces between names and values the lines are the same trials, and all of them are pushed."""
+    path = ran.root / "reports" / "experiments" / ran.first / "trials.jsonl"
+    path.write_text("".join(f"{json.dumps(json.loads(line))}\n" for line in path.read_text("utf-8").splitlines()), "utf-8")
+
+    answer = ran.harness("push")
+
+    assert (answer.code, answer.err) == (0, "")
+    assert len([run for run in hub.workspace.runs.values() if "parent_run_id" not in run]) == 4
