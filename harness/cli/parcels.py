@@ -69,19 +69,19 @@ class Packing:
         ]
 
     def _mirrors(self, owner: str) -> "list[Mirror]":
-        from harness.mirror import Collection, Mirror, dataset_id, survey
+        from harness.mirror import Collection, Mirror, dataset_id, figures_of, survey
         from harness.sinks.langsmith import hidden_here
 
         _refuse_namesakes(self.head.suites)
-        verdicts = {summary.provenance.name: summary.verdict for summary in self.summaries}
+        summaries = {summary.provenance.name: summary for summary in self.summaries}
         mirrors = []
         for suite in self.head.suites:
             dataset = self._dataset(suite)
             found = survey(self._trials(suite))
-            verdict = verdicts[suite.name]
+            verdict, figures = summaries[suite.name].verdict, figures_of(suite.gate, summaries[suite.name].tally.metrics())
             collection = Collection(dataset_id(owner, dataset.name), dataset, self.redactions)
             prompts = tuple(self._address(name, version) for name, version in sorted(suite.prompts.items()))
-            said = (verdict.verdict, tuple(verdict.reasons), self.selection, prompts, hidden_here())
+            said = (verdict.verdict, tuple(verdict.reasons), self.selection, prompts, hidden_here(), figures)
             mirrors.append(Mirror(self.head, suite, collection, found, *said))
         wanted = [mirror for mirror in mirrors if mirror.survey.trials]
         if not wanted:

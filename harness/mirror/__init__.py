@@ -3,6 +3,7 @@
 from harness.mirror.call import Call, Part, encoded, written
 from harness.mirror.collection import EXAMPLES_AT_ONCE, Collection, commit_tag
 from harness.mirror.examples import case_rows
+from harness.mirror.feedback import figures_of
 from harness.mirror.ids import dataset_id
 from harness.mirror.pairing import Pairing
 from harness.mirror.redaction import Redacted, Redactions
@@ -25,6 +26,7 @@ __all__ = [
     "commit_tag",
     "dataset_id",
     "encoded",
+    "figures_of",
     "runs_in",
     "survey",
     "trace_calls",

@@ -1,13 +1,15 @@
-"""Scores and verdicts as feedback: one for every score of a trial, one for its outcome, one for what the gate says of all."""
+"""Scores and verdicts as feedback: one for every score of a trial, one for its outcome, for all of them what the gate says and goes by."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from harness.experiment import Trial
+from harness.metric import Metric
 from harness.mirror.ids import feedback_id
-from harness.schema import digest
+from harness.schema import canonical_json, digest
+from harness.terms import Bound
 
 OUTCOME = "outcome"
 _LONGEST_KEY = 180
@@ -20,7 +22,7 @@ class Said(NamedTuple):
 
     key: str
     score: float | None
-    value: str
+    value: str | None
     comment: str
     detail: dict[str, JsonValue]
 
@@ -32,6 +34,17 @@ def said_of(trial: Trial) -> tuple[Said, ...]:
         Said(key_of(score.name), score.value, score.status, score.reason, {"check": score.check, **score.detail}) for score in trial.scores
     )
     return outcome, *scores
+
+
+def figures_of(bounds: Mapping[str, Bound], metrics: Mapping[str, Metric]) -> tuple[Said, ...]:
+    """Return what is said of the metrics that a gate bounds: their values, or why they have none, and what it asks of them."""
+    found = {name: metrics.get(name, Metric(reason="there is no such figure")) for name in sorted(bounds)}
+    return tuple(Said(key_of(name), one.value, None, _asked(bounds[name], one), {}) for name, one in found.items())
+
+
+def _asked(bound: Bound, metric: Metric) -> str:
+    asked = f"the gate asks {canonical_json(bound.model_dump(mode='json', exclude_none=True))}"
+    return asked if metric.value is not None else f"{metric.reason}; {asked}"
 
 
 def key_of(name: str) -> str:

@@ -28,7 +28,7 @@ _REACHED: dict[str, int] = {"pass": 1, "fail": 0, "stale": 0, "error": 0}
 class Mirror:
     """One suite and variant of an experiment; `verdict` is the gate's, `selected` says which of its trials are meant, if not all.
 
-    `hidden` are the parts of runs that are not to be shown there: inputs, outputs, metadata.
+    `hidden` are the parts of runs that are not to be shown there: inputs, outputs, metadata; `figures` are those that the gate goes by.
     """
 
     head: Experiment
@@ -40,6 +40,7 @@ class Mirror:
     selected: str = ""
     prompts: tuple[str, ...] = ()
     hidden: frozenset[str] = frozenset()
+    figures: tuple[Said, ...] = ()
 
     @property
     def name(self) -> str:
@@ -80,7 +81,7 @@ class Mirror:
         tag = self.collection.tagging(self.head.commit, version)
         if tag is not None:
             yield tag
-        yield self.verdict_call()
+        yield from self.verdict_calls()
 
     def session_call(self) -> Call:
         """Return the request that opens the experiment."""
@@ -127,11 +128,12 @@ class Mirror:
         document: JsonValue = {"end_time": written_moment(self.ended), "extra": {"metadata": metadata}}
         return self.collection.redactions.call(Call(f"close {self.id}", "PATCH", f"/sessions/{self.id}", document))
 
-    def verdict_call(self) -> Call:
-        """Return the request that says what the gate says."""
-        said = Said(VERDICT, _REACHED.get(self.verdict), self.verdict, "\n".join(self.reasons), {})
-        document = feedback(self.id, 1, said, at=written_moment(self.ended), session_id=self.id)
-        return self.collection.redactions.call(Call(f"feedback {document['id']}", "POST", "/feedback", document))
+    def verdict_calls(self) -> Iterator[Call]:
+        """Yield the requests that say what the gate says, and the figures that it goes by, where all trials are meant."""
+        verdict = Said(VERDICT, _REACHED.get(self.verdict), self.verdict, "\n".join(self.reasons), {})
+        for said in (verdict, *(() if self.selected else self.figures)):
+            document = feedback(self.id, 1, said, at=written_moment(self.ended), session_id=self.id)
+            yield self.collection.redactions.call(Call(f"feedback {document['id']}", "POST", "/feedback", document))
 
     def baseline_call(self) -> Call:
         """Return the request that makes the experiment the one that others of its dataset are shown against."""

@@ -124,8 +124,8 @@ class Push:
         tag = self.mirror.collection.tagging(commit, version)
         if tag is not None and commit is not None and version is not None:
             self._make_sure(tag, lambda: reading.has_tag(self.mirror.collection.id, commit_tag(commit)))
-        verdict = self.mirror.verdict_call()
-        self._make_sure(verdict, lambda: reading.feedback(verdict.key.rpartition(" ")[2]) is not None)
+        for said in self.mirror.verdict_calls():
+            self._make_sure(said, partial(reading.has_feedback, said.key.rpartition(" ")[2]))
 
     def _make_baseline(self) -> None:
         name = self.mirror.collection.name

@@ -47,10 +47,9 @@ class Reading:
         found = self._get(f"/datasets/{dataset}/comparative?{urlencode({'id': identifier, 'limit': 1})}")
         return self._list(found, "comparisons")[0] if found else None
 
-    def feedback(self, identifier: str) -> dict[str, Any] | None:
-        """Return one piece of feedback."""
-        found = self._get(f"/feedback/{identifier}")
-        return found if isinstance(found, dict) else None
+    def has_feedback(self, identifier: str) -> bool:
+        """Tell whether a piece of feedback is there."""
+        return isinstance(self._get(f"/feedback/{identifier}"), dict)
 
     def feedback_of(self, runs: Sequence[str], *, comparison: str = "") -> frozenset[str]:
         """Return the keys of the calls that bring the feedback which is on these runs, or on them in a comparison."""

@@ -211,3 +211,21 @@ def test_trials_that_another_program_has_written_anew_are_read(ran, hub):
 
     assert (answer.code, answer.err) == (0, "")
     assert len([run for run in hub.workspace.runs.values() if "parent_run_id" not in run]) == 4
+
+
+def test_what_the_gate_goes_by_is_feedback_on_the_experiment(ran, hub):
+    """Each metric that it bounds has its value there, or none with the reason where it is not known."""
+    ran.edit(
+        "harness.toml",
+        "[suites.agent.variants.other]",
+        '[suites.agent.gate]\n"route.accuracy" = {min = 0.5}\n"ttft_s.p95" = {max = 9}\n\n[suites.agent.variants.other]',
+    )
+    ran.harness("run", "--variant", "default")
+
+    ran.harness("push")
+
+    said = {one["key"]: (one["score"], one["value"], one["comment"]) for one in hub.workspace.feedback.values() if one["run_id"] is None}
+    score, value, comment = said.pop("ttft_s.p95")
+    assert said.pop("route.accuracy") == (1.0, None, 'the gate asks {"min":0.5}')
+    assert (score, value, comment.endswith('; the gate asks {"max":9.0}')) == (None, None, True)
+    assert said.keys() == {"verdict"}

@@ -160,7 +160,7 @@ def test_what_stays_away_is_told():
     arrival = pushed.run()
 
     assert arrival.problem == "memory://langsmith: POST /feedback was taken, but what it brings is not there"
-    assert [call.key for call in pushed.lacking()] == [pushed.mirror.verdict_call().key]
+    assert [call.key for call in pushed.lacking()] == [call.key for call in pushed.mirror.verdict_calls()]
 
 
 def test_a_trace_of_which_a_part_was_taken_becomes_whole(whole):

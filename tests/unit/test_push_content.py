@@ -10,6 +10,7 @@ from pushes import a_trial, an_experiment, push, three
 from harness.dataset import Case, Dataset
 from harness.ledger import ledger_of
 from harness.mirror import runs_in
+from harness.mirror.feedback import Said
 from harness.score import failed
 from harness.trace import Crash, NodeStep, Place, Trace
 
@@ -153,3 +154,11 @@ def test_no_secret_leaves_by_the_name_of_a_field():
 
     assert not any(key.encode() in body for body in workspace.bodies)
     assert workspace.invalid == []
+
+
+def test_figures_of_all_trials_are_not_said_of_some():
+    """What the gate goes by is of the whole experiment; one of only some trials has the verdict alone."""
+    said = Said("route.accuracy", 0.5, None, "the gate asks", {})
+    whole = replace(an_experiment(three()), figures=(said,))
+
+    assert [len(list(one.verdict_calls())) for one in (whole, replace(whole, selected="failing"))] == [2, 1]
