@@ -7,7 +7,7 @@ import warnings
 import pytest
 from langchain_core.load import dumps, loads
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder, PromptTemplate
-from langsmith_server import KEY, langsmith
+from langsmith_server import KEY
 
 from harness.prompt import Prompt
 from harness.sinks import langsmith as sink
@@ -30,17 +30,6 @@ def read_back(found):
 def system(text=TEXT, **how):
     """Return the manifest of a system message."""
     return manifest(ChatPromptTemplate([("system", text)], **how))
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    """Return a hub, whose key and address are in the environment."""
-    for name in ("LANGSMITH_API_KEY", "LANGCHAIN_API_KEY", "LANGCHAIN_ENDPOINT", "LANGSMITH_WORKSPACE_ID", "LANGSMITH_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    with langsmith() as server:
-        monkeypatch.setenv("LANGSMITH_API_KEY", KEY)
-        monkeypatch.setenv("LANGSMITH_ENDPOINT", server.address)
-        yield server
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import textwrap
 
 import pytest
-from langsmith_server import KEY, langsmith
 from langsmith_traces import traced_runs
 from letters import AGENT, RULES, case
 from tool_agent import AGENT as TOOL_AGENT
@@ -16,17 +15,6 @@ TOOL_RULES = """
   reply: {tool_calls: [{name: look, args: {number: 7}}]}
 """
 ROUTES = 'routes.classify = "kind"'
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    """Return a LangSmith, whose key and address are in the environment."""
-    for name in ("LANGSMITH_API_KEY", "LANGCHAIN_API_KEY", "LANGCHAIN_ENDPOINT", "LANGSMITH_WORKSPACE_ID", "LANGSMITH_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    with langsmith() as server:
-        monkeypatch.setenv("LANGSMITH_API_KEY", KEY)
-        monkeypatch.setenv("LANGSMITH_ENDPOINT", server.address)
-        yield server
 
 
 @pytest.fixture
