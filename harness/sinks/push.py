@@ -19,9 +19,6 @@ from harness.sinks.reading import RUNS_AT_ONCE, Reading
 from harness.sinks.sender import Refused, Reply, Sender, Stopped
 from harness.sinks.traces import Traces
 
-AT_ONCE = 4
-_WINDOW = 3 * AT_ONCE
-
 
 @dataclasses.dataclass(slots=True)
 class Push:

@@ -10,8 +10,8 @@ from harness.errors import UsageError
 from harness.foreign.chat import chat
 from harness.foreign.records import at
 from harness.foreign.traces.messages import fields_of
-from harness.foreign.traces.seen import table
-from harness.foreign.traces.tree import Run, Tree, is_node
+from harness.foreign.traces.seen import Run, table
+from harness.foreign.traces.tree import Tree, is_node
 
 Seen = Literal["path", "text", "tools"]
 """What of a trace can be expected of the case: the nodes in their order, the last text, the calls of tools."""

@@ -12,8 +12,9 @@ from harness.foreign.records import at
 from harness.foreign.traces.asked import rebuilt
 from harness.foreign.traces.expected import Seen, expected
 from harness.foreign.traces.messages import Unshown, is_serialised, plain_message
+from harness.foreign.traces.seen import Run
 from harness.foreign.traces.structured import Formats, unknown
-from harness.foreign.traces.tree import Run, Tree, is_node
+from harness.foreign.traces.tree import Tree, is_node
 
 
 class Traced(NamedTuple):

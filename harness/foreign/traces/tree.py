@@ -6,8 +6,7 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.foreign.records import Record, at
-
-Run = Mapping[str, Any]
+from harness.foreign.traces.seen import Run
 
 
 class Tree:
